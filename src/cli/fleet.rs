@@ -91,8 +91,8 @@ impl Seen {
         self.0.values().filter_map(|said| said.as_ref().err())
     }
 
-    /// An app's stack; none where its server, or the name of the stack, is unknown. One that is
-    /// not there at all is not deployed.
+    /// An app's stack; none where its server, or the name of the stack, is unknown. One that its
+    /// server does not have is not deployed.
     pub fn app(&self, home: &Home, entry: &AppEntry) -> Option<&Found> {
         static NONE: std::sync::LazyLock<Found> = std::sync::LazyLock::new(Found::default);
         let server = self.0.get(&entry.server)?.as_ref().ok()?;

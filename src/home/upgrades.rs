@@ -105,7 +105,8 @@ impl FromStr for Window {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no window: write `02:00-05:00` or `mon-fri 02:00-05:00`");
+        let bad =
+            || format!("`{text}` is not a window: write `02:00-05:00` or `mon-fri 02:00-05:00`");
         let (days, times) = match text.split_whitespace().collect::<Vec<_>>()[..] {
             [times] => (None, times),
             [days, times] => (Some(days), times),
@@ -127,6 +128,8 @@ impl FromStr for Window {
                 }
             }
         }
+        on.sort_by_key(|day| day.to_monday_zero_offset());
+        on.dedup();
         let (from, to) = times.split_once('-').ok_or_else(bad)?;
         let time = |text: &str| Time::strptime("%H:%M", text).map_err(|_| bad());
         let (from, to) = (time(from)?, time(to)?);

@@ -62,7 +62,7 @@ pub(super) fn look(
     options: &DeployOptions,
     asks: bool,
 ) -> Result<Option<String>, Error> {
-    // What an operation recorded before it was killed is its own, whoever finishes it.
+    // What an operation recorded before it was killed is its own, also where another machine finishes it.
     let is_own = |last: &&Release| {
         options.release_of.as_ref().is_some_and(|PartOf(whole)| whole.operation == last.operation)
     };

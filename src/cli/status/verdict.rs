@@ -126,7 +126,7 @@ fn operations(facts: &Facts<'_>) -> Vec<Finding> {
         };
         let error = line.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
         let next = format!("`potluck app show {app}`");
-        said.push(finding("operation", severity, format!("{line}{error}"), next));
+        said.push(finding("operation", severity, one_line(&format!("{line}{error}")), next));
     }
     said
 }

@@ -12,6 +12,8 @@ use super::{backup::schedule, failure::Outcome, session::Session};
 #[derive(Debug, Subcommand)]
 #[command(
     arg_required_else_help = true,
+    // abra's `upgrade` is of abra itself.
+    after_help = "  tip: potluck does not replace itself: get its newer version as you got this one",
     after_long_help = "\
 Examples:
   potluck upgrade ls

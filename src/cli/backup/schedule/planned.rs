@@ -89,6 +89,15 @@ impl Job {
         }
     }
 
+    /// Where its arguments are.
+    fn help(self) -> &'static str {
+        match self {
+            Job::Backup => "`potluck backup run --help` lists them",
+            Job::Status => "`potluck backup status --help` lists them",
+            Job::Upgrade => "`potluck upgrade run --help` lists them",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Job::Backup => "potluck-backup",
@@ -234,8 +243,7 @@ fn arguments(args: &ScheduleArgs, job: Job) -> Result<Vec<String>, Failure> {
     let given = std::iter::once("potluck").chain(args.arguments.iter().map(String::as_str));
     command.try_get_matches_from(given).map_err(|error| {
         let said = error.kind().to_string();
-        Failure::usage(format!("`{words}` does not take these arguments: {said}"))
-            .hint(format!("`potluck {words} --help` lists them"))
+        Failure::usage(format!("`{words}` does not take these arguments: {said}")).hint(job.help())
     })?;
     let mut arguments = job.words().map(str::to_owned).to_vec();
     if job == Job::Status && !args.arguments.iter().any(|it| it == "--notify") {
