@@ -110,6 +110,15 @@ report() {
 printf '%s apps on %s simulated servers\n' "$((servers * apps))" "$servers"
 report "$potluck" app ls
 report "$potluck" app ls --status
+report "$potluck" status
+report "$potluck" log
 report "$potluck" app upgrade --all --dry-run
 report "$potluck" app drift --all
+printf 'and where three servers do not answer\n'
+for number in 1 2 3; do
+    [ "$number" -gt "$servers" ] || echo 'unreachable: true' >"$POTLUCK_DIR/state/simulated/s$number/script.yml"
+done
+report "$potluck" app ls --status
+report "$potluck" status
+report "$potluck" app upgrade --all --dry-run
 [ -z "${KEEP:-}" ] || { cp -a "$POTLUCK_DIR" "$KEEP"; echo "kept in $KEEP"; }

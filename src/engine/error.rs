@@ -132,11 +132,17 @@ impl Hint for Error {
                     "check that `ssh {} docker version` works without a password",
                     ssh_arguments(target)
                 ),
+                None if endpoint.starts_with("tcp://") => {
+                    "check that the engine listens there with `--tlsverify`, and that its \
+                     certificates and yours are of the same authority"
+                        .into()
+                }
                 None => "check that the engine runs and that you may use its socket".into(),
             }),
             Error::NotManager { .. } => Some("run `docker swarm init` on that server".into()),
             Error::BadEndpoint { .. } => Some(
-                "endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]` or `simulated`"
+                "endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]`, \
+                 `tcp://host:port?certificates=/path/to/folder` or `simulated`"
                     .into(),
             ),
             Error::Elsewhere { .. } => Some(

@@ -301,6 +301,9 @@ rules! {
     OTHER_RECIPE: Error "other-recipe",
         "the settings name another recipe than the one that is deployed",
         "correct it with `potluck app config`";
+    PLATFORM_MISSING: Error "platform-missing",
+        "swarm places tasks only on nodes whose platform the image is for",
+        "name an image that is made for the nodes' platform, or add a node of its platform";
     RECIPE_UNAVAILABLE: Error "recipe-unavailable",
         "without its recipe an app cannot be deployed",
         "correct `TYPE` in the settings, or add the recipe";

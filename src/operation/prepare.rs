@@ -26,6 +26,7 @@ use crate::{
     rollout::{
         Change, ChangeAction, ChangeKind, Place, Plan, drivers, external,
         live::Live,
+        platforms,
         run::{Images, Rollout, WayBack},
         work::Work,
     },
@@ -137,6 +138,7 @@ pub(super) async fn prepare(
     }
     let images = rollout.images(&live).await?;
     let mut work = work(rollout, app, &live, &images).await?;
+    none_of(platforms::missing(&*app.engine, &work).await?, app, Some(&live), options)?;
     let fingerprint = record::fingerprint(app, &components);
     let own_reach = reaching::of_specs(context, app, &live)?;
     let known = Record::read(context, &app.entry)?;

@@ -12,6 +12,7 @@ mod keeping;
 pub(crate) mod live;
 mod place;
 mod plan;
+pub(crate) mod platforms;
 pub(crate) mod removal;
 pub(crate) mod restart;
 pub(crate) mod run;

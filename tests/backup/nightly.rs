@@ -277,7 +277,7 @@ fn a_monitor_by_cron_tells_of_a_run_that_did_not_happen() {
     let lab = fleet(&["one"]);
     // Nobody to tell is no reason not to look.
     let looked = lab.run(&["backup", "status", "--notify"]);
-    operator::refused(&looked, 1, &["backup.yml names nobody", "something is wrong with 1 of 1"]);
+    operator::refused(&looked, 1, &["there is no notify.yml", "something is wrong with 1 of 1"]);
     tells(&lab, &Monitor::new("200 OK"));
     let absent = lab.run(&["backup", "status", "--notify"]);
     assert_eq!(absent.code, 1, "{absent}");

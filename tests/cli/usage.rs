@@ -117,8 +117,8 @@ fn an_endpoint_that_is_none_is_refused() {
     assert_snapshot!(Lab::new().run(&["server", "add", "x", "ftp://y"]), @r"
     exit code 1
     --- stderr
-    error: `ftp://y` is not an endpoint: only `unix://`, `ssh://` and `simulated` are supported
-    hint: endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]` or `simulated`
+    error: `ftp://y` is not an endpoint: only `unix://`, `ssh://`, `tcp://` and `simulated` are supported
+    hint: endpoints are `unix:///path/to/socket`, `ssh://[user@]host[:port]`, `tcp://host:port?certificates=/path/to/folder` or `simulated`
     ");
 }
 

@@ -249,6 +249,12 @@ fn archive_error(action: &str, path: &str, error: &io::Error) -> Error {
     Error::Refused { action: format!("{action} `{path}`"), message: error.to_string() }
 }
 
+/// `linux/arm64`.
+fn platform(text: &str) -> api::Platform {
+    let (os, architecture) = text.split_once('/').unwrap_or((text, ""));
+    api::Platform { os: Some(os.to_owned()), architecture: Some(architecture.to_owned()) }
+}
+
 #[async_trait]
 impl Engine for Simulated {
     fn endpoint(&self) -> &str {
@@ -424,6 +430,7 @@ impl Engine for Simulated {
                     ..Default::default()
                 }),
                 description: Some(api::NodeDescription {
+                    platform: Some(platform("linux/x86_64")),
                     hostname: Some(NODE_NAME.to_owned()),
                     ..Default::default()
                 }),
@@ -672,9 +679,10 @@ impl Engine for Simulated {
             if script.task(subject).is_some_and(|rule| rule.pull_error.is_some()) {
                 return Err(Error::NotFound { kind: Kind::Image, name: image.to_owned() });
             }
+            let platforms = script.task(subject).map(|rule| rule.platforms.as_slice());
             Ok(Distribution {
                 digest: format!("sha256:{}", hex::encode(Sha256::digest(image))),
-                platforms: Vec::new(),
+                platforms: platforms.unwrap_or_default().iter().map(|it| platform(it)).collect(),
             })
         })
         .await

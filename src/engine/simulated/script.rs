@@ -69,6 +69,8 @@ pub struct TaskRule {
     pub out_of_memory: bool,
     /// The image cannot be had, for this reason.
     pub pull_error: Option<String>,
+    /// What the registry says that the image is made for, `linux/arm64`; nothing when empty.
+    pub platforms: Vec<String>,
     /// No node takes it, for this reason.
     pub no_node: Option<String>,
     /// Lines that it writes.

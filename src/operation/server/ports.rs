@@ -108,7 +108,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert!(is_open(address).await);
-        drop(listener);
-        assert!(!is_open(address).await);
+        // One that was closed just now may be another test's already; nobody listens at this one.
+        assert!(!is_open("127.0.0.1:1".parse().unwrap()).await);
     }
 }

@@ -120,7 +120,8 @@ fn too_small(node: &api::Node, template: &api::TaskSpec) -> Option<Unfit> {
     lacks(has.nano_cpus, wanted.nano_cpus).map(|(has, wanted)| Unfit::Cpus { has, wanted })
 }
 
-fn platform(of: &api::Platform) -> String {
+/// As docker writes it, `linux/amd64`.
+pub(crate) fn platform(of: &api::Platform) -> String {
     let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "unknown".into());
     format!("{}/{}", part(&of.os), part(&of.architecture))
 }
