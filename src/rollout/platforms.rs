@@ -67,7 +67,7 @@ fn finding(key: &str, spec: &api::ServiceSpec, nodes: &[api::Node]) -> Option<Fi
         all(made_for),
         all(has)
     );
-    Some(Finding::new(&rules::PLATFORM_MISSING, message).path(&format!("services.{key}.image")))
+    Some(Finding::new(&rules::PLATFORM_MISSING, message).path(format!("services.{key}.image")))
 }
 
 #[cfg(test)]
