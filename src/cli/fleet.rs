@@ -50,7 +50,7 @@ impl Default for Found {
 
 /// A server that answered.
 pub struct Server {
-    /// Of its Docker engine; none where only the history was asked for.
+    /// Of its Docker engine; asked for along with state and history.
     pub version: Option<String>,
     pub nodes: Vec<api::Node>,
     stacks: BTreeMap<String, Found>,
@@ -127,13 +127,18 @@ async fn ask(
             if what == What::HistoryAlone {
                 return Ok(None);
             }
-            let (manager, services, nodes, unfinished) = futures_util::try_join!(
-                async { Ok(engine.manager().await?) },
+            let (version, services, nodes, unfinished) = futures_util::try_join!(
+                async {
+                    Ok(match what {
+                        What::History => Some(engine.manager().await?.version),
+                        What::State | What::HistoryAlone => None,
+                    })
+                },
                 async { Ok(engine.services(Scope::All).await?) },
                 async { Ok(engine.nodes().await?) },
                 operation::all_abandoned(&*engine, names.iter()),
             )?;
-            Ok::<_, app::Error>(Some((manager, services, nodes, unfinished)))
+            Ok::<_, app::Error>(Some((version, services, nodes, unfinished)))
         },
         async {
             match what {
@@ -144,7 +149,7 @@ async fn ask(
             }
         }
     )?;
-    if let Some((manager, services, nodes, unfinished)) = state {
+    if let Some((version, services, nodes, unfinished)) = state {
         let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
         for service in &services {
             let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
@@ -162,7 +167,7 @@ async fn ask(
         for stack in unfinished {
             said.stacks.entry(stack.to_string()).or_default().unfinished = true;
         }
-        (said.version, said.nodes) = (Some(manager.version), nodes);
+        (said.version, said.nodes) = (version, nodes);
     }
     for (stack, lines) in histories {
         said.stacks.entry(stack.to_string()).or_default().history =

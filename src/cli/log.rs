@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{
     arguments::{JsonArg, duration},
     exit::Exit,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     fleet::{self, What},
     session::Session,
-    side_by_side::{Selection, select},
+    side_by_side::select_known,
     table::Table,
 };
 use crate::{
@@ -85,11 +85,7 @@ struct Report {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
-    if let Some(name) = unknown.first() {
-        return Err(Failure::new(format!("no app is called `{name}`"))
-            .hint("`potluck app ls` lists the apps"));
-    }
+    let apps = select_known(&home, &args.apps, args.server.as_ref())?;
     let seen = fleet::look(&home, apps.iter(), What::HistoryAlone)?;
     let mut report = Report { operations: Vec::new(), unread: Vec::new() };
     for (server, said) in &seen.0 {

@@ -43,6 +43,23 @@ pub fn select(
     Ok(Selection { apps, unknown })
 }
 
+/// The same, where each name has to be one of an app.
+///
+/// # Errors
+/// As [`select`], and for a name that no app has.
+pub fn select_known(
+    home: &Home,
+    names: &[String],
+    server: Option<&ServerName>,
+) -> Result<Vec<AppEntry>, Failure> {
+    let Selection { apps, unknown } = select(home, names, server)?;
+    match unknown.first() {
+        None => Ok(apps),
+        Some(name) => Err(Failure::new(format!("no app is called `{name}`"))
+            .hint("`potluck app ls` lists the apps")),
+    }
+}
+
 /// Whether a name fits a pattern, in which `*` stands for anything.
 pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {

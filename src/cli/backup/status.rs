@@ -23,7 +23,7 @@ use crate::{
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{SERVERS_AT_A_TIME, Session, operator, wait_cancelling},
-        side_by_side::{Selection, select},
+        side_by_side::select_known,
     },
     hint::Hint,
     home::{AppEntry, BackupSettings, CopyName, NightlySettings, ServerName},
@@ -86,11 +86,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let settings = home.nightly()?;
     let max_age = max_age(args.max_age, &settings)?;
-    let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
-    if let Some(name) = unknown.first() {
-        return Err(Failure::new(format!("no app is called `{name}`"))
-            .hint("`potluck app ls` lists the apps"));
-    }
+    let apps = select_known(&home, &args.apps, args.server.as_ref())?;
     let (left_out, apps): (Vec<AppEntry>, Vec<AppEntry>) =
         apps.into_iter().partition(|app| is_excepted(&settings, app));
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;

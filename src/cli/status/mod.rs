@@ -23,7 +23,7 @@ use super::{
     fleet::{self, What, in_words, recipe_of},
     newest::Newest,
     session::{Session, operator, wait},
-    side_by_side::{Selection, select},
+    side_by_side::select_known,
     table::Table,
     ui::counted,
 };
@@ -173,24 +173,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn look(args: &Args, session: &Session, home: &Home) -> Result<Report, Failure> {
-    let Selection { apps, unknown } = select(home, &args.apps, args.server.as_ref())?;
-    if let Some(name) = unknown.first() {
-        return Err(Failure::new(format!("no app is called `{name}`"))
-            .hint("`potluck app ls` lists the apps"));
-    }
+    let apps = select_known(home, &args.apps, args.server.as_ref())?;
     let settings = home.nightly()?;
     let max_age = max_age(None, &settings)?;
     let drills = home.has_evidence()?;
     let seen = fleet::look(home, apps.iter(), What::History)?;
     let now = Timestamp::now();
     let mut newest = Newest::default();
-    let mut rows: Vec<AppRow> = apps
-        .iter()
-        .map(|entry| {
-            let look = Looking { session, home, settings: &settings, max_age, drills, now };
-            look.app(&seen, entry, &mut newest)
-        })
-        .collect();
+    let look = Looking { session, home, settings: &settings, max_age, drills, now };
+    let mut rows: Vec<AppRow> =
+        apps.iter().map(|entry| look.app(&seen, entry, &mut newest)).collect();
     rows.sort_by(|a, b| (b.severity, &a.app, &a.server).cmp(&(a.severity, &b.app, &b.server)));
     let servers = seen.0.iter().map(|(name, said)| {
         let told = said.as_ref().map_err(|failure| failure.message.as_deref().unwrap_or_default());

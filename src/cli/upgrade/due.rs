@@ -45,6 +45,17 @@ pub struct Looking {
     pub again: bool,
 }
 
+/// What upgrades.yml says.
+///
+/// # Errors
+/// Where there is none, or it cannot be read.
+pub fn settings(home: &Home) -> Result<UpgradeSettings, Failure> {
+    home.upgrades()?.ok_or_else(|| {
+        Failure::new("no app is upgraded by itself: there is no upgrades.yml")
+            .hint("`potluck upgrade --help` shows what is written there")
+    })
+}
+
 /// Looks at each app. One that is not well is left: an upgrade is no repair, and would hide
 /// what is wrong.
 ///

@@ -2,14 +2,10 @@
 
 use serde::Serialize;
 
-use super::due::{Looking, look};
+use super::due::{Looking, look, settings};
 use crate::{
     cli::{
-        arguments::JsonArg,
-        failure::{Failure, Outcome},
-        session::Session,
-        side_by_side::select,
-        table::Table,
+        arguments::JsonArg, failure::Outcome, session::Session, side_by_side::select, table::Table,
     },
     home::{
         ServerName,
@@ -46,10 +42,7 @@ struct Listed {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let Some(settings) = home.upgrades()? else {
-        return Err(Failure::new("no app is upgraded by itself: there is no upgrades.yml")
-            .hint("`potluck upgrade --help` shows what is written there"));
-    };
+    let settings = settings(&home)?;
     let apps = select(&home, &[], args.server.as_ref())?.apps;
     let looking = Looking { in_window: false, again: false };
     let listed: Vec<Listed> = look(session, &home, &settings, apps, looking)?

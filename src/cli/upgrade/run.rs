@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     attempts::{self, Attempt},
-    due::{Looked, Looking, look},
+    due::{Looked, Looking, look, settings},
 };
 use crate::{
     cli::{
@@ -14,7 +14,7 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, operator, wait},
-        side_by_side::{Selection, select},
+        side_by_side::select_known,
     },
     home::{AppEntry, Home, ServerName},
     notify,
@@ -75,15 +75,8 @@ pub struct Args {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let Some(settings) = home.upgrades()? else {
-        return Err(Failure::new("no app is upgraded by itself: there is no upgrades.yml")
-            .hint("`potluck upgrade --help` shows what is written there"));
-    };
-    let Selection { apps, unknown } = select(&home, &args.apps, args.server.as_ref())?;
-    if let Some(name) = unknown.first() {
-        return Err(Failure::new(format!("no app is called `{name}`"))
-            .hint("`potluck app ls` lists the apps"));
-    }
+    let settings = settings(&home)?;
+    let apps = select_known(&home, &args.apps, args.server.as_ref())?;
     let looking = Looking { in_window: !args.any_time, again: args.again };
     let looked = look(session, &home, &settings, apps, looking)?;
     let (due, left): (Vec<Looked>, Vec<Looked>) =

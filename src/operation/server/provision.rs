@@ -174,7 +174,7 @@ impl crate::hint::Hint for ProvisionError {
 /// Looks at a machine, and changes nothing.
 ///
 /// # Errors
-/// A machine that cannot be reached or is none of Debian's.
+/// A machine that cannot be reached, or that does not run Debian.
 pub async fn plan_provision(
     endpoint: &str,
     address: Option<&str>,
