@@ -14,12 +14,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use url::Url;
 
 use super::{
     Error, Home,
     folder::read_yaml,
-    notify::{NotifySettings, secret_url, whole},
+    notify::{NotifySettings, SecretUrl, whole},
 };
 
 /// The file's name in the folder.
@@ -35,24 +34,9 @@ pub struct NightlySettings {
     pub max_age: Option<String>,
     /// A file for Prometheus' textfile collector, `….prom`.
     pub metrics: Option<PathBuf>,
-    pub ping: Option<PingSettings>,
+    /// A monitor that expects to hear of each run, in the manner of Healthchecks.
+    pub ping: Option<SecretUrl>,
     pub notify: Option<NotifySettings>,
-}
-
-/// A monitor that expects to hear of each run, in the manner of Healthchecks.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PingSettings {
-    /// Its address, by which anyone can report: never shown.
-    url: Option<String>,
-    /// A file that holds the address.
-    url_file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for PingSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PingSettings").field("url_file", &self.url_file).finish_non_exhaustive()
-    }
 }
 
 impl Home {
@@ -79,26 +63,13 @@ impl Home {
             ));
         }
         if let Some(ping) = &mut settings.ping {
-            if ping.url.is_some() == ping.url_file.is_some() {
-                return Err(bad("`ping` has either `url` or `url-file`".into()));
-            }
-            ping.url_file = ping.url_file.as_deref().map(whole).transpose()?;
+            ping.check("ping", &path, self.root())?;
         }
         match &mut settings.notify {
             Some(notify) => notify.check(&path, self.root())?,
             None => settings.notify = self.notify()?,
         }
         Ok(settings)
-    }
-}
-
-impl PingSettings {
-    /// The monitor's address, read from its file where there is one.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or has no address; the address is in no message.
-    pub fn url(&self) -> Result<Url, Error> {
-        secret_url(Path::new(FILE), self.url.as_deref(), self.url_file.as_deref())
     }
 }
 
@@ -134,23 +105,5 @@ mod tests {
         assert!(
             all.metrics.unwrap().is_absolute() && all.ping.unwrap().url_file.unwrap().is_absolute()
         );
-    }
-
-    #[test]
-    fn a_monitors_address_is_in_no_message() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ping");
-        let ping = |url: Option<&str>, url_file: Option<&Path>| PingSettings {
-            url: url.map(str::to_owned),
-            url_file: url_file.map(Path::to_owned),
-        };
-        fs::write(&file, "https://hc.example/0c8983c9\n").unwrap();
-        assert_eq!(ping(None, Some(&file)).url().unwrap().path(), "/0c8983c9");
-        fs::write(&file, "hc.example/0c8983c9").unwrap();
-        for ping in [ping(None, Some(&file)), ping(Some("ftp://a.example/0c8983c9"), None)] {
-            let said = format!("{} {ping:?}", ping.url().unwrap_err());
-            assert!(said.contains("does not begin with `https://`"), "{said}");
-            assert!(!said.contains("0c8983c9"), "{said}");
-        }
     }
 }

@@ -30,32 +30,57 @@ pub struct NotifySettings {
     pub from: Option<String>,
     /// A program that takes mail as sendmail does.
     pub sendmail: Option<PathBuf>,
-    pub webhook: Option<WebhookSettings>,
+    pub webhook: Option<SecretUrl>,
 }
 
-/// An address that reports are posted to.
+/// An address that lets anyone who knows it tell something, a chat or a monitor: it is in no
+/// message.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct WebhookSettings {
-    /// Anyone who knows it can write there: never shown.
+pub struct SecretUrl {
     url: Option<String>,
     /// A file that holds it.
-    url_file: Option<PathBuf>,
+    pub(super) url_file: Option<PathBuf>,
+    /// The file of settings that it is from.
+    #[serde(skip)]
+    settings: PathBuf,
 }
 
-impl std::fmt::Debug for WebhookSettings {
+impl std::fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebhookSettings").field("url_file", &self.url_file).finish_non_exhaustive()
+        f.debug_struct("SecretUrl").field("url_file", &self.url_file).finish_non_exhaustive()
     }
 }
 
-impl WebhookSettings {
+impl SecretUrl {
+    /// Looks at what is said of it under a key of these settings, and makes its path whole.
+    pub(super) fn check(&mut self, key: &str, settings: &Path, root: &Path) -> Result<(), Error> {
+        if self.url.is_some() == self.url_file.is_some() {
+            let message = format!("`{key}` has either `url` or `url-file`");
+            return Err(Error::Invalid { path: settings.to_owned(), message });
+        }
+        settings.clone_into(&mut self.settings);
+        let file = self.url_file.as_deref();
+        self.url_file = file.map(|file| whole(settings, root, file)).transpose()?;
+        Ok(())
+    }
+
     /// The address, read from its file where there is one.
     ///
     /// # Errors
     /// If the file cannot be read, or has no address; the address is in no message.
     pub fn url(&self) -> Result<Url, Error> {
-        secret_url(Path::new(FILE), self.url.as_deref(), self.url_file.as_deref())
+        let (text, path) = match &self.url_file {
+            Some(path) => (read_text(path)?, path),
+            None => (self.url.clone().unwrap_or_default(), &self.settings),
+        };
+        let url =
+            Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.ok_or_else(|| Error::Invalid {
+            path: path.clone(),
+            message: "its address does not begin with `https://` or `http://`, or is malformed"
+                .into(),
+        })
     }
 }
 
@@ -93,10 +118,7 @@ impl NotifySettings {
         }
         self.sendmail = self.sendmail.as_deref().map(whole).transpose()?;
         if let Some(webhook) = &mut self.webhook {
-            if webhook.url.is_some() == webhook.url_file.is_some() {
-                return Err(bad("`webhook` has either `url` or `url-file`".into()));
-            }
-            webhook.url_file = webhook.url_file.as_deref().map(whole).transpose()?;
+            webhook.check("webhook", path, root)?;
         }
         Ok(())
     }
@@ -111,24 +133,6 @@ pub(super) fn whole(settings: &Path, root: &Path, file: &Path) -> Result<PathBuf
         }),
         false => Ok(root.join(file)),
     }
-}
-
-/// An address that lets anyone who knows it tell something: read from its file where there is
-/// one, and in no message.
-pub(super) fn secret_url(
-    settings: &Path,
-    url: Option<&str>,
-    file: Option<&Path>,
-) -> Result<Url, Error> {
-    let (text, path) = match file {
-        Some(path) => (read_text(path)?, path),
-        None => (url.unwrap_or_default().to_owned(), settings),
-    };
-    let url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or_else(|| Error::Invalid {
-        path: path.to_owned(),
-        message: "its address does not begin with `https://` or `http://`, or is malformed".into(),
-    })
 }
 
 /// What can be an argument and a line of a mail's head; a mail program knows the rest.
@@ -169,5 +173,24 @@ mod tests {
         let settings = settings.unwrap().unwrap();
         assert!(Path::new(&settings.command[0]).is_absolute());
         assert!(settings.webhook.unwrap().url_file.unwrap().is_absolute());
+    }
+
+    #[test]
+    fn an_address_is_in_no_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ping");
+        let ping = |url: Option<&str>, url_file: Option<&Path>| SecretUrl {
+            url: url.map(str::to_owned),
+            url_file: url_file.map(Path::to_owned),
+            settings: FILE.into(),
+        };
+        fs::write(&file, "https://hc.example/0c8983c9\n").unwrap();
+        assert_eq!(ping(None, Some(&file)).url().unwrap().path(), "/0c8983c9");
+        fs::write(&file, "hc.example/0c8983c9").unwrap();
+        for ping in [ping(None, Some(&file)), ping(Some("ftp://a.example/0c8983c9"), None)] {
+            let said = format!("{} {ping:?}", ping.url().unwrap_err());
+            assert!(said.contains("does not begin with `https://`"), "{said}");
+            assert!(!said.contains("0c8983c9"), "{said}");
+        }
     }
 }

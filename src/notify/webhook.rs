@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::client::{client, failed};
-use crate::home::notify::WebhookSettings;
+use crate::home::notify::SecretUrl;
 
 /// Bytes of a report that are posted.
 const LONGEST: usize = 10_000;
@@ -15,7 +15,7 @@ const LONGEST: usize = 10_000;
 /// # Errors
 /// Why it was not taken, in words and without its address.
 pub(super) async fn post(
-    settings: &WebhookSettings,
+    settings: &SecretUrl,
     subject: &str,
     report: &str,
     environment: &[(OsString, OsString)],
@@ -47,7 +47,7 @@ mod tests {
     use crate::home::Home;
 
     /// Settings whose webhook is here, and what it is asked once.
-    fn here(answer: &'static str) -> (WebhookSettings, thread::JoinHandle<String>) {
+    fn here(answer: &'static str) -> (SecretUrl, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hooks/0c8983c9", listener.local_addr().unwrap());
         let asked = thread::spawn(move || {
