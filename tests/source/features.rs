@@ -44,3 +44,34 @@ fn what_only_tests_use_changes_no_feature_of_the_program() {
         .collect();
     assert!(changed.is_empty(), "features that only tests ask for:\n{}", changed.join("\n"));
 }
+
+/// `cargo add` and `cargo remove` drop the profiles of crates that are not in the manifest's
+/// own dependencies; nothing is said, and CPython takes ten minutes to compile instead of one.
+#[test]
+fn the_compiler_of_plugins_is_optimised_in_the_tests() {
+    let manifest = include_str!("../../Cargo.toml");
+    let optimised = |name: &str| {
+        let heading = format!("[profile.dev.package.{name}]\nopt-level = 2\n");
+        manifest.contains(&heading)
+    };
+    let program = features("normal,build");
+    let mut compiler: Vec<&str> = program
+        .keys()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| {
+            name.starts_with("cranelift-") && !name.starts_with("cranelift-assembler-x64-meta")
+        })
+        .collect();
+    compiler.extend(["regalloc2", "wasmtime-environ", "wasmtime-internal-cranelift"]);
+    // What runs while building only, and what holds a few types.
+    let small = [
+        "cranelift-codegen-meta",
+        "cranelift-codegen-shared",
+        "cranelift-isle",
+        "cranelift-native",
+        "cranelift-srcgen",
+    ];
+    compiler.retain(|name| !small.contains(name));
+    let missing: Vec<_> = compiler.iter().filter(|name| !optimised(name)).collect();
+    assert!(missing.is_empty(), "not optimised in [profile.dev]: {missing:?}");
+}
