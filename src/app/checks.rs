@@ -12,7 +12,7 @@ use crate::{
     secrets::{self, Survey},
 };
 
-use super::App;
+use super::{App, unread};
 
 /// What the app needs from its server and does not exist there; `kept` are the full names
 /// of the secrets of which there is a copy.
@@ -130,12 +130,16 @@ pub(crate) fn settings(env: &EnvFile, checkout: &Checkout) -> Vec<Finding> {
 }
 
 /// Parts of the app's own stack that a deploy reads differently than they look.
-pub(crate) fn of_stack(stack: &Stack) -> Option<Finding> {
-    let (service, written) = odd_timeout(stack)?;
-    let message =
-        format!("`{written}` is not a number of seconds above 0, so a deploy waits for 5 minutes");
-    let label = format!("services.{service}.deploy.labels.coop-cloud.{}.timeout", stack.name);
-    Some(Finding::new(&rules::TIMEOUT_INVALID, message).path(label))
+pub(crate) fn of_stack(stack: &Stack, env: &EnvFile) -> Vec<Finding> {
+    let mut findings = unread::findings(stack, env);
+    if let Some((service, written)) = odd_timeout(stack) {
+        let message = format!(
+            "`{written}` is not a number of seconds above 0, so a deploy waits for 5 minutes"
+        );
+        let label = format!("services.{service}.deploy.labels.coop-cloud.{}.timeout", stack.name);
+        findings.push(Finding::new(&rules::TIMEOUT_INVALID, message).path(label));
+    }
+    findings
 }
 
 /// Why a secret cannot be planned for, as a finding about the settings.

@@ -10,10 +10,15 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Component, Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde::Serialize;
+use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use super::Error;
@@ -47,20 +52,13 @@ pub async fn copy_in(
 ) -> Result<Copied, Error> {
     let bad = |reason: String| Error::NotCopied { path: source.display().to_string(), reason };
     let failed = |error: io::Error| bad(error.to_string());
-    if !target.starts_with('/') {
-        let path = target.to_owned();
-        let reason = "a path in a container begins with `/`".to_owned();
-        return Err(Error::NotCopied { path, reason });
-    }
+    from_root(target)?;
     let real = fs::canonicalize(source).map_err(failed)?;
     let own = real.file_name().and_then(|name| name.to_str());
     let own = own.ok_or_else(|| bad("it has no name that can be used".into()))?;
     let (folder, name) = match folder_of(engine, container, target).await? {
         Some(true) => (target.to_owned(), own.to_owned()),
-        Some(false) | None if target.ends_with('/') => {
-            let path = target.to_owned();
-            return Err(Error::NotCopied { path, reason: "there is no such folder".into() });
-        }
+        Some(false) | None if target.ends_with('/') => return Err(no_folder(target)),
         Some(false) | None => {
             let (folder, name) = target.rsplit_once('/').unwrap_or(("", target));
             (format!("{folder}/"), name.to_owned())
@@ -90,6 +88,65 @@ pub async fn copy_in(
         (Err(_), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
         (Err(error), _) => Err(error.into()),
     }
+}
+
+/// # Errors
+/// A path that does not begin at the root.
+fn from_root(path: &str) -> Result<(), Error> {
+    match path.starts_with('/') {
+        true => Ok(()),
+        false => Err(Error::NotCopied {
+            path: path.to_owned(),
+            reason: "a path in a container begins with `/`".into(),
+        }),
+    }
+}
+
+fn no_folder(path: &str) -> Error {
+    Error::NotCopied { path: path.to_owned(), reason: "there is no such folder".into() }
+}
+
+/// Unpacks a tar archive, as it is read, in a folder of a container; owners and modes are
+/// those of the archive. Returns its bytes.
+///
+/// # Errors
+/// [`Error::NotCopied`], and what the engine says, also of what is no archive.
+pub async fn unpack_in(
+    engine: &dyn Engine,
+    container: &str,
+    archive: impl AsyncRead + Send + 'static,
+    folder: &str,
+) -> Result<u64, Error> {
+    from_root(folder)?;
+    if folder_of(engine, container, folder).await? != Some(true) {
+        return Err(no_folder(folder));
+    }
+    let read = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&read);
+    let pieces = ReaderStream::with_capacity(archive, PIPE).inspect_ok(move |piece| {
+        counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    });
+    // How much comes is not known, and neither is how long it takes.
+    engine.put_archive(container, folder, pieces.boxed(), u64::MAX).await?;
+    Ok(read.load(Ordering::Relaxed))
+}
+
+/// A file or a folder of a container as a tar archive, as the engine packs it.
+///
+/// # Errors
+/// [`Error::NotCopied`], and what the engine says.
+pub async fn archive_of(
+    engine: &dyn Engine,
+    container: &str,
+    source: &str,
+) -> Result<BoxStream<'static, Result<bytes::Bytes, engine::Error>>, Error> {
+    from_root(source)?;
+    let pieces = engine::if_there(engine.get_archive(container, source).await)?;
+    pieces.ok_or_else(|| no_file(source))
+}
+
+fn no_file(path: &str) -> Error {
+    Error::NotCopied { path: path.to_owned(), reason: "there is no such file".into() }
 }
 
 fn joined(error: tokio::task::JoinError) -> Error {
@@ -206,7 +263,7 @@ pub async fn copy_out(
     };
     let beside = tempfile::Builder::new().prefix(".potluck-").tempdir_in(parent).map_err(failed)?;
     let pieces = engine::if_there(engine.get_archive(container, source).await)?;
-    let pieces = pieces.ok_or_else(|| of_source("there is no such file".into()))?;
+    let pieces = pieces.ok_or_else(|| no_file(source))?;
     let reader = SyncIoBridge::new(StreamReader::new(pieces.map_err(io::Error::other)));
     let (into, finally) = (beside.path().to_owned(), to.clone());
     let unpacking = tokio::task::spawn_blocking(move || {

@@ -106,7 +106,7 @@ pub async fn load_with(
         replays: None,
     };
     app.findings.extend(recipe::lint::without_app_service(&app.stack, &app.sources));
-    app.findings.extend(checks::of_stack(&app.stack));
+    app.findings.extend(checks::of_stack(&app.stack, &app.env));
     app.findings.extend(checks::missing_settings(&app.env, &sample));
     Ok(app)
 }

@@ -114,7 +114,7 @@ impl Survey<'_> {
         let Some((sources, stack)) = self.stack(&env, &name, &checkout) else { return };
         self.findings.extend(recipe::lint::without_app_service(&stack, &sources));
         self.findings.extend(external::reserved(&stack));
-        self.findings.extend(checks::of_stack(&stack));
+        self.findings.extend(checks::of_stack(&stack, &env));
 
         let app = &self.entry.name;
         let survey = secrets::survey(&stack, &env, &sources);

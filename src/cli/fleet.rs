@@ -14,7 +14,7 @@ use crate::{
     app,
     engine::{STACK_LABEL, Scope, api},
     home::{AppEntry, Home, LockFile, RecipeName, ServerName, StackName},
-    operation,
+    operation::{self, Disk},
     owner::history::Line,
     rollout::{self, Condition},
 };
@@ -26,6 +26,8 @@ pub enum What {
     State,
     /// That, and what was done to the apps.
     History,
+    /// That, and how much room there is on the disk of the node that is asked.
+    Everything,
     /// What was done to them, and nothing else.
     HistoryAlone,
 }
@@ -37,6 +39,8 @@ pub struct Found {
     pub unfinished: bool,
     /// Services that ask for no tasks.
     pub without: Vec<String>,
+    /// Those in its services' rules for a reverse proxy.
+    pub domains: Vec<String>,
     /// What was done to it, oldest first; or why that cannot be read.
     pub history: Result<Vec<Line>, String>,
 }
@@ -44,7 +48,8 @@ pub struct Found {
 impl Default for Found {
     fn default() -> Self {
         let history = Ok(Vec::new());
-        Found { condition: None, unfinished: false, without: Vec::new(), history }
+        let (without, domains) = (Vec::new(), Vec::new());
+        Found { condition: None, unfinished: false, without, domains, history }
     }
 }
 
@@ -53,6 +58,10 @@ pub struct Server {
     /// Of its Docker engine; asked for along with state and history.
     pub version: Option<String>,
     pub nodes: Vec<api::Node>,
+    /// None where it was not asked for, or cannot be seen.
+    pub disk: Option<Disk>,
+    /// Whether there is a machine behind it.
+    pub is_simulated: bool,
     stacks: BTreeMap<String, Found>,
 }
 
@@ -121,8 +130,14 @@ async fn ask(
 ) -> Result<Server, Failure> {
     let engine = engine(home, server)?;
     let names: Vec<StackName> = wanted.iter().filter_map(|it| StackName::new(it).ok()).collect();
-    let mut said = Server { version: None, nodes: Vec::new(), stacks: BTreeMap::new() };
-    let (state, histories) = futures_util::try_join!(
+    let mut said = Server {
+        version: None,
+        nodes: Vec::new(),
+        disk: None,
+        is_simulated: engine.simulated().is_some(),
+        stacks: BTreeMap::new(),
+    };
+    let (state, histories, disk) = futures_util::try_join!(
         async {
             if what == What::HistoryAlone {
                 return Ok(None);
@@ -130,7 +145,7 @@ async fn ask(
             let (version, services, nodes, unfinished) = futures_util::try_join!(
                 async {
                     Ok(match what {
-                        What::History => Some(engine.manager().await?.version),
+                        What::History | What::Everything => Some(engine.manager().await?.version),
                         What::State | What::HistoryAlone => None,
                     })
                 },
@@ -143,12 +158,20 @@ async fn ask(
         async {
             match what {
                 What::State => Ok(BTreeMap::new()),
-                What::History | What::HistoryAlone => {
+                What::History | What::Everything | What::HistoryAlone => {
                     operation::histories(&*engine, names.iter()).await
                 }
             }
+        },
+        async {
+            if what != What::Everything {
+                return Ok(None);
+            }
+            let backup = home.backup(server).unwrap_or_default();
+            Ok(operation::disk_of(&*engine, backup.helper_image()).await?)
         }
     )?;
+    said.disk = disk;
     if let Some((version, services, nodes, unfinished)) = state {
         let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
         for service in &services {
@@ -161,7 +184,9 @@ async fn ask(
         }
         for (stack, condition) in rollout::conditions(engine.as_ref(), &stacks, &nodes).await? {
             let without = rollout::taskless(stack, &stacks[stack]);
-            let found = Found { condition: Some(condition), without, ..Found::default() };
+            let specs = stacks[stack].iter().filter_map(|service| service.spec.as_ref());
+            let domains = app::routed(specs).into_iter().collect();
+            let found = Found { condition: Some(condition), without, domains, ..Found::default() };
             said.stacks.insert(stack.to_owned(), found);
         }
         for stack in unfinished {

@@ -16,7 +16,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("app backup", "potluck's command is 'potluck backup create APP'"),
     ("app restore", "potluck's command is 'potluck backup restore APP SET'"),
     ("app version", "potluck's command is 'potluck app ls --status'"),
-    ("app move", "move the backup: 'potluck backup restore APP SET --to-server SERVER'"),
     ("server init", "potluck's command is 'potluck server provision HOST'"),
     ("upgrade", "potluck does not replace itself: get its newer version as you got this one"),
 ];

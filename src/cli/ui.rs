@@ -227,6 +227,13 @@ impl Ui {
         }
     }
 
+    /// A part of a plan, if there is any of it.
+    pub fn say_list(&self, title: &str, items: &[String]) {
+        if !items.is_empty() {
+            self.say(format_args!("  {title} {}", clean(&items.join(", "))));
+        }
+    }
+
     /// A warning: a problem that does not stop the command.
     pub fn warn(&self, text: impl Display) {
         self.line(format_args!("{WARNING}warning:{WARNING:#} {text}"));

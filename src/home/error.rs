@@ -29,6 +29,9 @@ pub enum Error {
     UnknownProvider { provider: String, nearest: Option<ProviderName> },
     #[error("the app `{app}` exists on two servers, `{first}` and `{second}`")]
     AmbiguousApp { app: AppName, first: ServerName, second: ServerName },
+    /// The app goes to another server, by a move that another folder began.
+    #[error("this folder does not have the files of {app} on the server {server}")]
+    MovedElsewhere { app: String, server: String },
     #[error("the app `{0}` exists already")]
     AppExists(AppName),
     #[error("the app `{app}` would have the stack `{stack}`, which is {other}'s")]
@@ -107,6 +110,9 @@ impl Hint for Error {
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("make room on that disk, then run the command again".into())
             }
+            Error::MovedElsewhere { .. } => Some(
+                "pull them from the folder in which its move was begun, or finish it there".into(),
+            ),
             Error::UnknownApp { nearest: Some(name), .. } => {
                 Some(format!("did you mean `{name}`?"))
             }

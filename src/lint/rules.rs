@@ -331,6 +331,10 @@ rules! {
     SETTING_MISSING: Warning "setting-missing",
         "the recipe's sample has a setting that the app lacks",
         "set it with `potluck app config`";
+    SETTING_UNREAD: Warning "setting-unread",
+        "a template reads a setting that its service does not get: abra hands all settings to \
+         the service `app`",
+        "name it in the service's `environment`";
     SETTINGS_ODD: Warning "settings-odd",
         "a setting will not be read as it looks",
         "correct it with `potluck app config`";

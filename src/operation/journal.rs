@@ -370,6 +370,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         made: Vec::new(),
         rotated: Vec::new(),
         connection: None,
+        moves: None,
         marks: None,
     }
 }

@@ -9,7 +9,8 @@
 //! A deploy is [`mod@prepare`], then [`steps`]. An upgrade is a deploy with a backup set as
 //! its first step and the way back with it ([`safety`]); a rollback is a deploy of one of the
 //! [`releases`] instead of a recipe. A restore deploys, so a deploy knows restores only by
-//! what they do ([`restores`], which [`upgrade`] provides).
+//! what they do ([`restores`], which [`upgrade`] provides). A move ([`mod@moving`]) is a backup
+//! and a rebuild of it on another server.
 
 mod agreed;
 mod alone;
@@ -30,6 +31,7 @@ mod jump;
 mod labels;
 mod lease;
 mod migrate;
+mod moving;
 mod nightly;
 mod options;
 mod prepare;
@@ -67,6 +69,7 @@ pub use folder::{confirm_stack, remember_sample, revoke_grants};
 pub use forget::{ForgetReport, Removing, forget, remove_set};
 pub use labels::{LabelRow, labels};
 pub use lease::{Lease, leased, refuse_taken, release_dropped, unlock};
+pub use moving::{Move, MoveOptions, MovePlan, MoveReport};
 pub use nightly::{Patience, back_up_one, recorded};
 pub use options::{DeployOptions, DeployReport, Domains, PartOf, Upgrade};
 pub use rebuild::{
@@ -84,9 +87,9 @@ pub use saved::{Look, require_saved};
 pub use scale::{ScaleReport, ScaledService, Scaling, scale};
 pub use secrets::{change_secrets, generate_secrets};
 pub use server::{
-    CheckScope, Images, ProvisionError, ProvisionPlan, ProvisionStep, PruneItem, PruneOptions,
-    Pruned, ServerReport, Standing, Updates, Volumes, check_server, look_at_domains,
-    plan_provision, plan_prune, provision, prune,
+    CheckScope, Disk, Images, ProvisionError, ProvisionPlan, ProvisionStep, PruneItem,
+    PruneOptions, Pruned, ServerReport, Standing, Updates, Volumes, check_server, disk_of,
+    look_at_domains, plan_provision, plan_prune, provision, prune,
 };
 pub use undeploy::{Leftovers, leftovers, remove, remove_volumes, undeploy};
 pub use unfinished::{abandoned, all_abandoned, histories};

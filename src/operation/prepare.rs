@@ -290,7 +290,8 @@ pub(super) async fn prepare(
         plan.warnings.insert(0, told.into());
     }
     plan.changes.splice(0..0, safety.as_ref().map(|safety| safety.change()));
-    if !work.is_empty() {
+    // What it is a part of says what becomes of a failure.
+    if !work.is_empty() && options.release_of.is_none() {
         plan.on_failure = Some(match options.detach {
             true => unwatched(app, version::way_back(app), &live, way_back),
             false => on_failure(way_back, &migrations, safety.is_some()),

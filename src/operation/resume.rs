@@ -22,11 +22,13 @@ use crate::{
 };
 
 use super::{
-    DeployOptions, DeployReport, RebuildReport, RestoreReport, SetReport, Upgrade,
+    DeployOptions, DeployReport, MoveReport, RebuildReport, RestoreReport, SetReport, Upgrade,
     backup::{Complete, back_up_alone, end_unfinished},
+    claim::claim,
     connection, deploy,
     journal::Journal,
     lease::{Lease, leased_anyway},
+    moving::{self, Moving},
     rebuild,
     record::require_goal,
     recover::{restore_files, take_over, undo_services},
@@ -60,6 +62,7 @@ pub enum Resumed {
     BackedUp(SetReport),
     Restored(RestoreReport),
     Rebuilt(Box<RebuildReport>),
+    Moved(MoveReport),
     /// It had ended; only that was not written down.
     Ended,
 }
@@ -239,6 +242,19 @@ pub async fn resume(
             })
             .await
         }
+        What::Move => {
+            let loaded = app::load_deployed(context, app).await?;
+            let guard_there = guard_there(context, guard, &kept.entry).await?;
+            let moving = Moving { context, guard, guard_there: &guard_there, options };
+            let engine = Arc::clone(&loaded.engine);
+            leased_anyway(context, &engine, guard, DOING, async |lease: &Lease| {
+                let Some(journal) = take(context, &engine, lease, &kept).await? else {
+                    return Ok(Resumed::Ended);
+                };
+                Ok(Resumed::Moved(moving::resume(&moving, loaded, journal).await?))
+            })
+            .await
+        }
         What::Restore => {
             let (source, options) = rebuild::source_of(app, &kept.entry, options)?;
             let options = &options;
@@ -319,6 +335,17 @@ pub async fn abort(
         .await;
     }
     let engine = &on_server.engine;
+    if kept.entry.what == What::Move {
+        let guard_there = guard_there(context, guard, &kept.entry).await?;
+        let moving = Moving { context, guard, guard_there: &guard_there, options };
+        return leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
+            match take(context, engine, lease, &kept).await? {
+                Some(journal) => Box::pin(moving::abort(&moving, engine, journal)).await,
+                None => Ok(()),
+            }
+        })
+        .await;
+    }
     leased_anyway(context, engine, guard, DOING, async |lease: &Lease| {
         let Some(journal) = take(context, engine, lease, &kept).await? else { return Ok(()) };
         if kept.entry.what == What::Rebuild {
@@ -396,6 +423,16 @@ async fn with_set(
         }
         found => found,
     }
+}
+
+/// What keeps others in this folder from the app on the server that it goes to.
+async fn guard_there(
+    context: &Context,
+    guard: &AppGuard,
+    moves: &Entry,
+) -> Result<AppGuard, Error> {
+    let there = moving::target_of(guard.app(), moves)?;
+    Ok(claim(&context.home, &there, "a move", context.lock_wait).await?)
 }
 
 /// The version that an operation is about, as git knows it.

@@ -1,6 +1,6 @@
 //! Removes an app from its swarm, and everything that is left of it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -81,14 +81,35 @@ pub(super) async fn finish_undeploy(
     journal: Journal,
     timeout: Duration,
 ) -> Result<(), Error> {
-    let done = take_off(context, leaving, &journal, timeout).await;
+    let done = say_goodbye_and_take_off(context, leaving, &journal, timeout).await;
     journal.conclude(context, done, Error::of_engine, |_| true).await
 }
 
-async fn take_off(
+async fn say_goodbye_and_take_off(
     context: &Context,
     leaving: &Leaving,
     journal: &Journal,
+    timeout: Duration,
+) -> Result<(), Error> {
+    let services = leaving.engine().services(Scope::Stack(&leaving.on_server.stack)).await?;
+    Record::remove(context, &leaving.on_server.entry)?;
+    if let (false, Some(app)) = (services.is_empty(), &leaving.app)
+        && !journal.was_done(BEFORE_REMOVE)
+    {
+        journal.step(BEFORE_REMOVE).await?;
+        before_remove(context, app).await;
+    }
+    journal.step(TAKE_OFF).await?;
+    take_off(context, leaving, timeout).await
+}
+
+/// Removes the stack's services, networks and configs, and the releases that need them.
+///
+/// # Errors
+/// What the engine says, and tasks or networks that do not end within `timeout`.
+pub(super) async fn take_off(
+    context: &Context,
+    leaving: &Leaving,
     timeout: Duration,
 ) -> Result<(), Error> {
     let engine = leaving.engine();
@@ -100,13 +121,6 @@ async fn take_off(
         engine.secrets(scope),
     )?;
     Record::remove(context, &leaving.on_server.entry)?;
-    if let (false, Some(app)) = (services.is_empty(), &leaving.app)
-        && !journal.was_done(BEFORE_REMOVE)
-    {
-        journal.step(BEFORE_REMOVE).await?;
-        before_remove(context, app).await;
-    }
-    journal.step(TAKE_OFF).await?;
     let of_files = |name: &String| {
         leaving.app.as_ref().is_some_and(|app| app.stack.secrets.contains_key(name))
     };
@@ -211,7 +225,7 @@ pub async fn remove(context: &Context, guard: &AppGuard, leaving: &Leaving) -> R
     leased(context, engine, guard, "a removal", async |lease: &Lease| {
         leftovers(leaving).await?;
         let begins = Entry {
-            steps: vec![Step::new(SECRETS, Undo::Never), Step::new(VOLUMES, Undo::Never)],
+            steps: removal_steps().into(),
             ..journal::entry_of(lease, &leaving.on_server.entry.name, What::Remove)
         };
         let journal = Journal::begin(engine, lease, begins).await?;
@@ -223,6 +237,11 @@ pub async fn remove(context: &Context, guard: &AppGuard, leaving: &Leaving) -> R
 const SECRETS: &str = "remove secrets";
 const VOLUMES: &str = "remove volumes";
 
+/// Those of [`clear`].
+pub(super) fn removal_steps() -> [Step; 2] {
+    [SECRETS, VOLUMES].map(|name| Step::new(name, Undo::Never))
+}
+
 /// Goes the steps of a removal that are still to be gone; nothing of the app is left then,
 /// its history included.
 ///
@@ -233,13 +252,22 @@ pub(super) async fn finish_removal(
     leaving: &Leaving,
     journal: Journal,
 ) -> Result<(), Error> {
-    match clear(context, leaving, &journal).await {
+    match clear(context, leaving, &journal, &BTreeSet::new()).await {
         Ok(()) => journal.end_for_good().await,
         failed => journal.conclude(context, failed, Error::of_engine, |_| true).await,
     }
 }
 
-async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Result<(), Error> {
+/// Removes secrets and volumes, but those that are to stay; nothing of them is the app's then.
+///
+/// # Errors
+/// As [`remove`].
+pub(super) async fn clear(
+    context: &Context,
+    leaving: &Leaving,
+    journal: &Journal,
+    keeps: &BTreeSet<String>,
+) -> Result<(), Error> {
     let engine = leaving.engine();
     let leftovers = leftovers(leaving).await?;
     journal.step(SECRETS).await?;
@@ -253,7 +281,7 @@ async fn clear(context: &Context, leaving: &Leaving, journal: &Journal) -> Resul
     releases::forget(engine, None).await?;
     journal.step(VOLUMES).await?;
     let deadline = Instant::now() + VOLUME_PATIENCE;
-    for volume in &leftovers.volumes {
+    for volume in leftovers.volumes.iter().filter(|volume| !keeps.contains(*volume)) {
         remove_volume(engine, volume, deadline).await?;
     }
     Ok(engine.release().await?)

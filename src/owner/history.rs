@@ -23,6 +23,8 @@ const LINES_LABEL: &str = "org.potluck.lines";
 const FORMAT: u32 = 1;
 /// Operations that are remembered.
 const MOST: usize = 50;
+/// Good backups that are not the first to be forgotten.
+const BACKUPS: usize = 10;
 /// Bytes of the lines that are read.
 const LONGEST: usize = 256 * 1024;
 /// Names of settings that a line has.
@@ -76,7 +78,8 @@ impl Line {
     /// how long it took, and how it ended.
     pub fn row(&self) -> [String; 7] {
         // Of an upgrade, the set is beside its release.
-        let is_about_set = matches!(self.what, What::Backup | What::Restore | What::Rebuild);
+        let is_about_set =
+            matches!(self.what, What::Backup | What::Restore | What::Rebuild | What::Move);
         let about = match (&self.set, &self.before, &self.after) {
             (Some(set), ..) if is_about_set => set.clone(),
             (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
@@ -154,7 +157,9 @@ pub(crate) fn name(stack: &StackName) -> String {
 pub(crate) fn spec(stack: &StackName, mut lines: Vec<Line>, line: Line) -> api::ConfigSpec {
     lines.retain(|known| known.operation != line.operation);
     lines.push(line.cleaned());
-    lines.drain(..lines.len().saturating_sub(MOST));
+    while lines.len() > MOST {
+        lines.remove(forgotten(&lines));
+    }
     let labels = HashMap::from([
         (KIND_LABEL.to_owned(), HISTORY_KIND.to_owned()),
         (LINES_LABEL.to_owned(), serde_json::json!(lines).to_string()),
@@ -164,6 +169,16 @@ pub(crate) fn spec(stack: &StackName, mut lines: Vec<Line>, line: Line) -> api::
         labels: Some(labels),
         data: Some(STANDARD.encode(serde_json::json!(Content { format: FORMAT }).to_string())),
         ..Default::default()
+    }
+}
+
+/// Which line goes first: the oldest, but good backups, of which every night brings one, leave
+/// room for what people did.
+fn forgotten(lines: &[Line]) -> usize {
+    let is_backup = |line: &Line| line.what == What::Backup && line.outcome == Outcome::Done;
+    match lines.iter().filter(|line| is_backup(line)).count() > BACKUPS {
+        true => lines.iter().position(is_backup).unwrap_or_default(),
+        false => 0,
     }
 }
 
@@ -240,6 +255,27 @@ mod tests {
         assert_eq!(lines[0].operation, "3");
         let error = lines[0].error.as_deref().unwrap();
         assert!(error.len() <= SHOWN + 4 && !error.contains('\u{1b}'), "{error:?}");
+    }
+
+    #[test]
+    fn what_people_did_is_not_pushed_out_by_backups() {
+        let stack = StackName::new("a_example").unwrap();
+        let deploys = 4;
+        let mut lines: Vec<Line> = (0..deploys).map(line).collect();
+        for night in 0..300 {
+            let backup = Line { what: What::Backup, outcome: Outcome::Done, ..line(1000 + night) };
+            lines = History::read(&config(spec(&stack, lines, backup))).unwrap().lines;
+        }
+        assert_eq!(lines.len(), MOST);
+        let is_deploy = |line: &&Line| line.what == What::Deploy;
+        assert_eq!(lines.iter().filter(is_deploy).count(), deploys);
+        assert_eq!(lines.last().unwrap().operation, "1299");
+        // Failed ones are what somebody looks for.
+        for night in 0..MOST {
+            let failed = Line { what: What::Backup, ..line(2000 + night) };
+            lines = History::read(&config(spec(&stack, lines, failed))).unwrap().lines;
+        }
+        assert_eq!(lines.iter().filter(|line| line.outcome == Outcome::Done).count(), 0);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub enum What {
     Restore,
     /// An app that is made from a backup, where it did not exist.
     Rebuild,
+    /// An app that goes to another server.
+    Move,
     Rotate,
     /// An app is connected to a provider.
     Connect,
@@ -72,6 +74,7 @@ impl What {
             What::Backup => "backup",
             What::Restore => "restore",
             What::Rebuild => "rebuild",
+            What::Move => "move",
             What::Rotate => "rotation of secrets",
             What::Connect => "connection",
             What::Disconnect => "disconnection",
@@ -293,6 +296,9 @@ pub(crate) struct Entry {
     /// The connection that is made or undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connects>,
+    /// Where the app goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
@@ -309,6 +315,15 @@ pub(crate) struct Source {
     /// The copy that it is read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<CopyName>,
+}
+
+/// The server that an app goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moves {
+    pub to: ServerName,
+    /// Volumes that stay on the server that it leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
 }
 
 /// The two ends of a connection; never a value, nor an address but the one that mail is from.
@@ -490,6 +505,9 @@ impl Entry {
             (What::Restore | What::Rebuild, _, Some(set)) => {
                 format!(" from {}", text::line_of(set, SHOWN))
             }
+            (What::Move, ..) => {
+                self.moves.as_ref().map(|it| format!(" to {}", it.to)).unwrap_or_default()
+            }
             _ => String::new(),
         };
         let began = self.began.strftime("%Y-%m-%d %H:%M:%S UTC");
@@ -591,6 +609,7 @@ mod tests {
             made: vec![(MadeKind::Config, "a_example_c".into())],
             rotated: Vec::new(),
             connection: None,
+            moves: None,
             marks: Some(Marks::default()),
         }
     }

@@ -63,6 +63,28 @@ pub async fn discover(web: &Web<'_>, issuer: &str) -> Result<Found, Error> {
     Ok(Found { document, clocks })
 }
 
+impl Document {
+    /// Where clients are registered: a place of the issuer itself, which may get its token.
+    ///
+    /// # Errors
+    /// [`Error::NoRegistration`], [`Error::RegistersElsewhere`].
+    pub fn registration(&self) -> Result<&str, Error> {
+        let issuer = || self.issuer.clone();
+        let endpoint = self.registration_endpoint.as_deref();
+        let endpoint = endpoint.ok_or_else(|| Error::NoRegistration { issuer: issuer() })?;
+        match is_of(&self.issuer, endpoint) {
+            true => Ok(endpoint),
+            false => Err(Error::RegistersElsewhere { issuer: issuer(), url: endpoint.to_owned() }),
+        }
+    }
+}
+
+/// Whether an address has the scheme, the host and the port of an issuer.
+pub fn is_of(issuer: &str, address: &str) -> bool {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    origin(issuer).is_some_and(|of_issuer| origin(address) == Some(of_issuer))
+}
+
 /// What an app asks of a provider, as far as it can be compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<'a> {
@@ -322,6 +344,30 @@ mod tests {
         let findings = compare(&found(document), needs);
         let odd = findings.into_iter().filter(|it| it.level != Level::Good && it.check != "clock");
         odd.map(|it| (it.check, it.level)).collect()
+    }
+
+    #[test]
+    fn clients_are_registered_at_the_issuer_alone() {
+        let at = |endpoint: Option<&str>| {
+            let document = Document {
+                issuer: "https://sso.coop.org/realms/a".into(),
+                registration_endpoint: endpoint.map(str::to_owned),
+                ..Document::default()
+            };
+            document.registration().map(str::to_owned)
+        };
+        let own = "https://sso.coop.org/register";
+        assert_eq!(at(Some(own)).unwrap(), own);
+        assert!(matches!(at(None), Err(Error::NoRegistration { .. })));
+        for other in [
+            "http://sso.coop.org/register",
+            "https://sso.coop.org:8443/register",
+            "https://169.254.169.254/register",
+            "https://sso.coop.org.evil.org/register",
+            "register",
+        ] {
+            assert!(matches!(at(Some(other)), Err(Error::RegistersElsewhere { .. })), "{other}");
+        }
     }
 
     #[test]

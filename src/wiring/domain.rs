@@ -87,11 +87,27 @@ fn listed(addresses: &[IpAddr]) -> String {
     all.join(", ")
 }
 
-/// What a domain's server shows at 443: a certificate that browsers believe, and how long still.
-pub async fn certificate(domain: &str) -> Finding {
+/// What a domain's server shows at 443.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// For how long it is good still, of one that browsers believe.
+    pub days: Option<i64>,
+    pub finding: Finding,
+}
+
+impl From<Finding> for Certificate {
+    fn from(finding: Finding) -> Self {
+        Certificate { days: None, finding }
+    }
+}
+
+/// Looks whether a domain's server shows a certificate that browsers believe, and how long still.
+pub async fn certificate(domain: &str) -> Certificate {
     match client(|builder| builder) {
         Ok(client) => certificate_by(&client, domain, 443, Timestamp::now()).await,
-        Err(reason) => Finding::note("certificate", format!("TLS cannot be used here: {reason}")),
+        Err(reason) => {
+            Finding::note("certificate", format!("TLS cannot be used here: {reason}")).into()
+        }
     }
 }
 
@@ -108,7 +124,7 @@ fn client(
     change(builder).build().map_err(|error| reason(&error))
 }
 
-async fn certificate_by(client: &Client, domain: &str, port: u16, now: Timestamp) -> Finding {
+async fn certificate_by(client: &Client, domain: &str, port: u16, now: Timestamp) -> Certificate {
     let shown = line(domain);
     let answer = match client.head(format!("https://{domain}:{port}/")).send().await {
         Ok(answer) => answer,
@@ -117,14 +133,16 @@ async fn certificate_by(client: &Client, domain: &str, port: u16, now: Timestamp
             let reason = line(&reason);
             if reason.to_lowercase().contains("certificate") {
                 let told = format!("the certificate of {shown} is not believed: {reason}");
-                return Finding::bad("certificate", told).fix(
+                let found = Finding::bad("certificate", told).fix(
                     "look into the log of the reverse proxy: it asks for a certificate once the \
                      domain leads to it and port 80 or 443 is open",
                 );
+                return found.into();
             }
             let told = format!("{shown} does not answer at 443: {reason}");
-            return Finding::bad("certificate", told)
+            let found = Finding::bad("certificate", told)
                 .fix("look whether the reverse proxy runs, and whether a firewall is in between");
+            return found.into();
         }
     };
     let info = answer.extensions().get::<TlsInfo>();
@@ -134,15 +152,16 @@ async fn certificate_by(client: &Client, domain: &str, port: u16, now: Timestamp
     });
     let Some(end) = end else {
         let told = format!("when the certificate of {shown} ends is unknown");
-        return Finding::note("certificate", told);
+        return Finding::note("certificate", told).into();
     };
     let days = now.until((Unit::Hour, end)).map_or(0, |span| span.get_hours() as i64 / 24);
     let told = format!("the certificate of {shown} is good for {days} days");
-    if days < DAYS {
-        return Finding::note("certificate", told)
-            .fix("it should have been renewed by now: look into the log of the reverse proxy");
-    }
-    Finding::good("certificate", told)
+    let finding = match days < DAYS {
+        true => Finding::note("certificate", told)
+            .fix("it should have been renewed by now: look into the log of the reverse proxy"),
+        false => Finding::good("certificate", told),
+    };
+    Certificate { days: Some(days), finding }
 }
 
 #[cfg(test)]
@@ -266,18 +285,20 @@ mod tests {
     async fn a_certificate_is_judged_by_its_name_and_its_end() {
         let now: Timestamp = "2026-11-28T00:00:00Z".parse().unwrap();
         let (client, port) = with_certificate("wiki.coop.org", 4000).await;
-        let found = certificate_by(&client, "wiki.coop.org", port, now).await;
+        let found = certificate_by(&client, "wiki.coop.org", port, now).await.finding;
         assert_eq!(found.level, Level::Good, "{found:?}");
         // Ten days before its end.
         let near: Timestamp = "3999-12-22T00:00:00Z".parse().unwrap();
         let found = certificate_by(&client, "wiki.coop.org", port, near).await;
+        assert_eq!(found.days, Some(10));
+        let found = found.finding;
         let told = "the certificate of wiki.coop.org is good for 10 days";
         assert_eq!((found.level, &*found.message), (Level::Note, told));
-        let found = certificate_by(&client, "other.coop.org", port, now).await;
+        let found = certificate_by(&client, "other.coop.org", port, now).await.finding;
         assert!(found.level == Level::Bad && found.message.contains("not believed"), "{found:?}");
 
         let (client, port) = with_certificate("wiki.coop.org", 2020).await;
-        let found = certificate_by(&client, "wiki.coop.org", port, now).await;
+        let found = certificate_by(&client, "wiki.coop.org", port, now).await.finding;
         assert!(found.level == Level::Bad && found.message.contains("expired"), "{found:?}");
     }
 
@@ -289,7 +310,7 @@ mod tests {
         drop(closed);
         assert_ne!(address.port(), port);
         let now = Timestamp::now();
-        let found = certificate_by(&client, "127.0.0.1", address.port(), now).await;
+        let found = certificate_by(&client, "127.0.0.1", address.port(), now).await.finding;
         assert!(
             found.level == Level::Bad && found.message.contains("does not answer"),
             "{found:?}"

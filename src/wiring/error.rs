@@ -20,6 +20,9 @@ pub enum Error {
     OtherIssuer { asked: String, found: String },
     #[error("{} registers no clients: its discovery document has no `registration_endpoint`", line(.issuer))]
     NoRegistration { issuer: String },
+    /// It would get a token that was given for the issuer.
+    #[error("{} names {} as the place to register clients, which is another one's", line(.issuer), line(.url))]
+    RegistersElsewhere { issuer: String, url: String },
     /// RFC 7591, 3.2.2.
     #[error("the provider refuses the registration: {}{}", line(.error), colon(.said))]
     NotRegistered { error: String, said: String },
@@ -60,6 +63,11 @@ impl Hint for Error {
             }
             Error::NoRegistration { .. } => Some(
                 "switch dynamic registration on at the provider, or make the client there by hand: \
+                 `--client-id` and `--client-secret-file`"
+                    .into(),
+            ),
+            Error::RegistersElsewhere { .. } => Some(
+                "correct `registration_endpoint` at the provider, or make the client there by hand: \
                  `--client-id` and `--client-secret-file`"
                     .into(),
             ),

@@ -18,6 +18,7 @@ pub mod smtp;
 mod web;
 
 pub use dns::Dns;
+pub use domain::{Certificate, certificate, is_public};
 pub use error::Error;
 pub use finding::{Finding, Level};
 pub use inside::Inside;

@@ -82,10 +82,10 @@ fn plan() -> Vec<BackupItem> {
 }
 
 /// An app that was backed up, and is gone with its server.
-struct Lost {
-    before: Lab,
-    domain: String,
-    stack: StackName,
+pub(super) struct Lost {
+    pub before: Lab,
+    pub domain: String,
+    pub stack: StackName,
     set: String,
     signer: String,
     token: String,
@@ -94,7 +94,21 @@ struct Lost {
 
 /// None, said loudly, where there is no engine.
 async fn lost(room: &str) -> Option<Lost> {
+    let lost = backed_up(room).await?;
     let engine = common::real_engine().await?;
+    docker_stack_rm(lost.stack.as_str());
+    remove_stack(engine.as_ref(), &lost.stack).await;
+    for secret in ["token_v1", "db_password_v3"] {
+        docker(&["secret", "rm", &format!("{}_{secret}", lost.stack)]);
+    }
+    assert_eq!(left(&lost.stack), "");
+    Some(lost)
+}
+
+/// An app with a backup, on a server called `here`, which runs. None, said loudly, where there
+/// is no engine.
+pub(super) async fn backed_up(room: &str) -> Option<Lost> {
+    common::real_engine().await?;
     let (domain, stack) = domain(room);
     let cleanup = Cleanup::new(&stack);
     let before = folder();
@@ -148,17 +162,11 @@ async fn lost(room: &str) -> Option<Lost> {
     let set = sets[0]["id"].as_str().unwrap().to_owned();
     let signer = fs::read_dir(before.path("potluck/signers")).unwrap().next().unwrap().unwrap();
     let signer = signer.file_name().into_string().unwrap().replace(".yml", "");
-    docker_stack_rm(stack.as_str());
-    remove_stack(engine.as_ref(), &stack).await;
-    for secret in ["token_v1", "db_password_v3"] {
-        docker(&["secret", "rm", &format!("{stack}_{secret}")]);
-    }
-    assert_eq!(left(&stack), "");
     Some(Lost { before, domain, stack, set, signer, token, _cleanup: cleanup })
 }
 
 /// Everything of a stack that is on the server.
-fn left(stack: &StackName) -> String {
+pub(super) fn left(stack: &StackName) -> String {
     let mut left = String::new();
     for kind in ["service", "secret", "config", "network", "volume"] {
         let filter = format!("name={stack}");
@@ -173,7 +181,7 @@ fn close(path: &std::path::Path) {
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
-fn run(lab: &Lab, domain: &str, service: &str, script: &str) -> String {
+pub(super) fn run(lab: &Lab, domain: &str, service: &str, script: &str) -> String {
     let run = lab.run(&["app", "run", domain, service, "--", "sh", "-c", script]);
     good(&run);
     run.stdout
@@ -215,7 +223,7 @@ impl Lost {
     }
 
     /// The app is as it was, as `lab` has it.
-    fn assert_back(&self, lab: &Lab, domain: &str) {
+    pub fn assert_back(&self, lab: &Lab, domain: &str) {
         let seen = run(
             lab,
             domain,

@@ -9,6 +9,7 @@ mod drill_simulated;
 mod elsewhere;
 mod held;
 mod hung;
+mod moving;
 mod nightly;
 mod pairs;
 mod part;

@@ -24,7 +24,7 @@ secrets:
     name: ${STACK_NAME}_token_${SECRET_TOKEN_VERSION}
 "#;
 
-fn good(run: &Run) {
+pub(super) fn good(run: &Run) {
     assert_eq!(run.code, 0, "{run}");
 }
 
@@ -36,14 +36,14 @@ fn refused(run: &Run, words: &[&str]) {
 }
 
 /// An app of a recipe in git that was backed up, with a key or without.
-struct Before {
-    lab: Lab,
+pub(super) struct Before {
+    pub lab: Lab,
     set: String,
     signer: String,
 }
 
 impl Before {
-    fn new(keeps: bool) -> Option<Self> {
+    pub fn new(keeps: bool) -> Option<Self> {
         if !can_mount() {
             return None;
         }

@@ -54,3 +54,55 @@ fn files_and_folders_go_in_and_come_out() {
     let told = lab.run(&["app", "cp", "t.example", "app:/content/stew", "stew"]);
     assert_eq!(told.stderr, "Copied 1 file, 4 B.\n", "{told}");
 }
+
+#[test]
+fn archives_go_in_and_come_out_as_streams() {
+    let lab = Lab::with_content();
+    let volume = lab.path("potluck/state/simulated/simulated/volumes/t_example_content/_data");
+    let cp = |arguments: &[&str]| {
+        let mut command = lab.command();
+        command.args(["app", "cp", "t.example"]).args(arguments);
+        command
+    };
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_mode(0o640);
+    archive.append_data(&mut header, "kitchen/soup", &b"hot\n"[..]).unwrap();
+    let archive = archive.into_inner().unwrap();
+
+    let put = cp(&["-", "app:/content", "--json"]).write_stdin(archive.clone()).output().unwrap();
+    assert!(put.status.success(), "{put:?}");
+    let said: serde_json::Value = serde_json::from_slice(&put.stdout).unwrap();
+    assert_eq!(said["bytes"], archive.len());
+    assert_eq!(fs::read_to_string(volume.join("kitchen/soup")).unwrap(), "hot\n");
+
+    let got = cp(&["app:/content/kitchen", "-"]).output().unwrap();
+    assert!(got.status.success() && got.stderr.is_empty(), "{got:?}");
+    let mut back = tar::Archive::new(got.stdout.as_slice());
+    let names: Vec<String> = back
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert!(names.iter().any(|name| name.ends_with("kitchen/soup")), "{names:?}");
+
+    for (arguments, input, code, words) in [
+        (&["-", "app:/nothing"][..], &archive[..], 1, "there is no such folder"),
+        (&["-", "app:content"], &archive, 1, "begins with `/`"),
+        (
+            &["-", "app:/content"],
+            b"not an archive, but long enough to be read as one",
+            1,
+            "/content",
+        ),
+        (&["app:/no/such", "-"], b"", 1, "/no/such"),
+        (&["app:/content/kitchen", "-", "--json"], b"", 2, "there is no report beside it"),
+    ] {
+        let output = cp(arguments).write_stdin(input.to_vec()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {words}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}

@@ -364,6 +364,29 @@ async fn a_message_of_wordpress_itself_arrives_and_what_fails_is_said() {
     good(&world.test());
 }
 
+/// The same relay as one of somebody else, of which the folder knows an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_arrives_over_a_relay_outside() {
+    let Some(world) = World::new(ISSO).await else { return };
+    let sender = world.sender();
+    let password = world.in_relay(&format!("accounts add {sender}"));
+    world.lab.write("password", password.trim());
+    let relay = format!("{}:587", world.relay);
+    let add = ["provider", "add", "post", "--relay", &relay, "--username", &sender];
+    good(&world.run(&[&add[..], &["--password-file", "password"]].concat()));
+    let connect = ["mail", "connect", &world.app, "post", "--sender", &sender, "--yes", "-n"];
+    good(&world.run(&connect));
+    good(&world.test());
+    let mail = world.mailbox();
+    assert!(mail.contains(&format!("Return-Path: <{sender}>")), "{mail}");
+    assert!(mail.contains(world.example.subject) && mail.contains("with ESMTPSA"), "{mail}");
+    // Who has the account there changes its password.
+    world.in_relay(&format!("accounts remove {sender}; accounts add {sender}"));
+    refused(&world.test(), 1, &["535 5.7.8 Error: authentication failed"]);
+    good(&world.run(&["mail", "disconnect", &world.app, "--yes", "-n"]));
+    refused(&world.test(), 1, &["is not connected"]);
+}
+
 /// Who sends for which domains is the relay's to say.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_of_another_domain_gets_no_account() {

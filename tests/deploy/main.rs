@@ -25,6 +25,7 @@ mod servers;
 mod sign_in;
 mod sign_in_apps;
 mod stacks;
+mod switch;
 mod synapse;
 mod upgrade;
 mod verbs;

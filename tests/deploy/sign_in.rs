@@ -13,62 +13,17 @@ use crate::support::{
     cli::Lab,
     common::{PATIENCE, real_engine},
     operator::{folder_with_helper, good, has_images, has_plugin, machine},
-    sign_on::{ACCOUNTS, App},
+    sign_on::{ACCOUNTS, App, INITIAL_TOKEN, LEMONLDAP_NG, OIDC_PROVIDER, Provider},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// With it, apps register themselves.
-const INITIAL_TOKEN: &str = "the-initial-access-token-of-the-provider";
-
 /// The site's own password, for the old way in.
 const OLD_WAY: &str = "the-old-way-in";
 
-/// An example of a provider, and what its pages are like.
-#[derive(Debug, Clone, Copy)]
-struct Example {
-    recipe: &'static str,
-    login: &'static str,
-    /// The button that lets an app know who somebody is.
-    consent: &'static str,
-    /// It remembers a person's consent, whichever browser they come with.
-    remembers: bool,
-    /// The button that signs somebody out there, too.
-    sign_out: &'static str,
-    /// What people see whom an unknown app has sent.
-    unknown: &'static str,
-    /// It says so only to people who have signed in.
-    asks_first: bool,
-    /// Loses the clients, as a restore of an older backup does.
-    lose: &'static [&'static str],
-}
-
-const OIDC_PROVIDER: Example = Example {
-    recipe: "oidc-provider",
-    login: "input[name=login]",
-    consent: "button[name=consent]",
-    remembers: false,
-    sign_out: "button[name=logout]",
-    unknown: "No client is called",
-    asks_first: false,
-    lose: &["rm", "-r", "/data/Client"],
-};
-
-const LEMONLDAP_NG: Example = Example {
-    recipe: "lemonldap-ng",
-    login: "input[name=user]",
-    consent: "button.positive",
-    remembers: true,
-    sign_out: "button.positive",
-    unknown: "This application is not known",
-    asks_first: true,
-    // Each is a whole configuration; the first one is from before there were any clients.
-    lose: &["sh", "-c", "rm $(grep -l oidcRPMetaDataOptionsClientID /data/conf/lmConf-*.json)"],
-};
-
 /// A provider and a site that are deployed and know nothing of each other.
 struct World {
-    example: Example,
+    example: Provider,
     lab: Lab,
     provider: App,
     site: App,
@@ -76,13 +31,13 @@ struct World {
 }
 
 impl World {
-    async fn new(example: Example, room: &str, more: &[&str]) -> Option<Self> {
+    async fn new(example: Provider, room: &str, more: &[&str]) -> Option<Self> {
         Self::reached(example, room, more, None).await
     }
 
     /// With a provider whose issuer has this host.
     async fn reached(
-        example: Example,
+        example: Provider,
         room: &str,
         more: &[&str],
         host: Option<&str>,
@@ -195,7 +150,7 @@ impl World {
     /// Signs in to the site as somebody who has not been there.
     fn sign_in(&self, login: &str) {
         self.arrive(login);
-        let Example { consent, remembers, .. } = self.example;
+        let Provider { consent, remembers, .. } = self.example;
         // The site's own page, where nothing is asked any more.
         if !remembers || self.browser.wait_for_any(&[consent, "#user"]) == 0 {
             self.browser.click(consent);

@@ -14,7 +14,7 @@ use crate::support::{
     cli::{Lab, Run},
     common::{PATIENCE, real_engine},
     operator::{folder_with_helper, good, has_images, has_plugin, machine},
-    sign_on::{ACCOUNTS, App},
+    sign_on::{ACCOUNTS, App, LEMONLDAP_NG, OIDC_PROVIDER, Provider},
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -58,6 +58,8 @@ const PGADMIN: Example = Example {
 /// A provider and an application that are deployed and know nothing of each other.
 struct World {
     lab: Lab,
+    /// What the provider is like.
+    at: Provider,
     provider: App,
     app: App,
     browser: Browser,
@@ -65,11 +67,12 @@ struct World {
 
 impl World {
     /// None, said loudly, where this machine cannot.
-    async fn new(example: Example, more: &[&str]) -> Option<Self> {
+    async fn new(at: Provider, example: Example, more: &[&str]) -> Option<Self> {
         real_engine().await?;
-        let images = [example.images, &["oidc-provider:1", "helper:1"]].concat();
+        let image = format!("{}:1", at.recipe);
+        let images = [example.images, &[&image, "helper:1"]].concat();
         let has_own = example.recipe != "synapse" || has_plugin("synapse");
-        if !has_images(&images) || !has_plugin("oidc-provider") || !has_own {
+        if !has_images(&images) || !has_plugin(at.recipe) || !has_own {
             return None;
         }
         let (provider, app) = (App::new("apps-sso"), App::new(example.recipe));
@@ -80,14 +83,14 @@ impl World {
             Browser::start(&names)?
         };
         let lab = folder_with_helper();
-        let world = World { lab, provider, app, browser };
+        let world = World { lab, at, provider, app, browser };
 
         let (provider, app) = (&world.provider, &world.app);
         let issuer = format!("ISSUER={}", provider.url());
-        world.new_app("oidc-provider", provider, &[&issuer]);
+        world.new_app(at.recipe, provider, &[&issuer]);
         let accounts = ["app", "secret", "insert", &provider.domain, "accounts"];
         good(&world.lab.run_with(&accounts, ACCOUNTS.as_bytes()));
-        world.deploy(provider, &["oidc-provider exec: app"]);
+        world.deploy(provider, &[&format!("{} exec: app", at.recipe)]);
 
         // No name server knows the provider: from the containers, it is this machine.
         let settings = [
@@ -148,13 +151,15 @@ impl World {
 
     /// Fills in the provider's pages, to which the app has sent a person.
     fn at_the_provider(&self, login: &str) {
-        let b = &self.browser;
+        let (b, at) = (&self.browser, &self.at);
         b.wait_for_url(&self.provider.url());
-        b.type_into("input[name=login]", login);
+        b.type_into(at.login, login);
         b.type_into("input[name=password]", &format!("pw of {login}"));
         b.click("button[type=submit]");
-        b.wait_for_text("wants to know");
-        b.click("button[name=consent]");
+        // Whom it remembers, it asks nothing.
+        if !at.remembers || !b.comes_to(&self.app.url(), at.consent) {
+            b.click(at.consent);
+        }
         b.wait_for_url(&self.app.url());
     }
 }
@@ -240,7 +245,17 @@ impl Chat<'_> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make campaign sign-on"]
 async fn a_person_signs_in_to_synapse_through_the_provider_and_the_old_way_stays() {
-    let Some(world) = World::new(SYNAPSE, &[]).await else { return };
+    to_synapse(OIDC_PROVIDER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign sign-on"]
+async fn a_person_signs_in_to_synapse_through_lemonldap_ng_and_the_old_way_stays() {
+    to_synapse(LEMONLDAP_NG).await;
+}
+
+async fn to_synapse(at: Provider) {
+    let Some(world) = World::new(at, SYNAPSE, &[]).await else { return };
     let chat = Chat(&world);
     let address = |name: &str| format!("@{name}:{}", world.app.domain);
     let password = world.command(&["create-user", "cook"]);
@@ -268,7 +283,10 @@ async fn a_person_signs_in_to_synapse_through_the_provider_and_the_old_way_stays
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make campaign sign-on"]
 async fn synapse_gives_nobody_the_account_of_another_unless_it_is_told_to() {
-    let Some(world) = World::new(SYNAPSE, &["OIDC_ALLOWED_GROUP=editors"]).await else { return };
+    let Some(world) = World::new(OIDC_PROVIDER, SYNAPSE, &["OIDC_ALLOWED_GROUP=editors"]).await
+    else {
+        return;
+    };
     let chat = Chat(&world);
     let address = |name: &str| format!("@{name}:{}", world.app.domain);
     // People who were here before the provider, and may be others than those of these names there.
@@ -291,9 +309,19 @@ async fn synapse_gives_nobody_the_account_of_another_unless_it_is_told_to() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "make campaign sign-on"]
 async fn a_person_signs_in_to_pgadmin_through_the_provider_and_the_old_way_stays() {
+    to_pgadmin(OIDC_PROVIDER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign sign-on"]
+async fn a_person_signs_in_to_pgadmin_through_lemonldap_ng_and_the_old_way_stays() {
+    to_pgadmin(LEMONLDAP_NG).await;
+}
+
+async fn to_pgadmin(at: Provider) {
     // The administrator has the same mail address as somebody at the provider.
     let settings = ["ADMIN_EMAIL=ada@example.org", "OIDC_ALLOWED_GROUPS=editors, admins"];
-    let Some(world) = World::new(PGADMIN, &settings).await else { return };
+    let Some(world) = World::new(at, PGADMIN, &settings).await else { return };
     let b = &world.browser;
     let button = "button[name=oauth2_button]";
     let password = docker_secret(&world, "admin_password");

@@ -73,7 +73,11 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/app/upgrade/many.rs", "Row"),
         ],
     ),
-    ("app cp", &[("app/copy.rs", "Copied")]),
+    ("app cp", &[("app/copy.rs", "Copied"), ("cli/app/cp.rs", "Unpacked")]),
+    (
+        "app move",
+        &[("operation/moving/plan.rs", "MovePlan"), ("operation/moving/plan.rs", "MoveReport")],
+    ),
     ("app restart", &[("operation/restart.rs", "RestartReport")]),
     (
         "app scale",
@@ -150,6 +154,7 @@ const COMMANDS: &[(&str, Types)] = &[
         &[
             ("cli/status/mod.rs", "Report"),
             ("cli/status/mod.rs", "ServerRow"),
+            ("cli/status/mod.rs", "Room"),
             ("cli/status/mod.rs", "AppRow"),
             ("cli/status/mod.rs", "Backup"),
             ("cli/status/mod.rs", "Drill"),

@@ -208,6 +208,26 @@ impl Browser {
         }
     }
 
+    /// Whether an address comes that begins so, before something that is asked on the way.
+    ///
+    /// # Panics
+    /// When neither comes in time.
+    pub fn comes_to(&self, url: &str, before: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if self.url().starts_with(url) {
+                return true;
+            }
+            if self.has(before) {
+                return false;
+            }
+            if Instant::now() > deadline {
+                self.fail(format!("neither {url} nor {before} came"));
+            }
+            sleep(LOOK);
+        }
+    }
+
     /// Waits until the page has this text.
     ///
     /// # Panics

@@ -6,13 +6,13 @@ use super::{
     routes::{folded, is_numbered, labels, typed_hosts},
     rule::{self, Host},
 };
-use crate::compose::StackService;
+use crate::engine::api::ServiceSpec;
 
 /// Plain names in the rules for Traefik and Caddy; patterns name no domain that could be
 /// looked up.
-pub fn routed(services: &[StackService]) -> BTreeSet<String> {
+pub fn routed<'a>(services: impl IntoIterator<Item = &'a ServiceSpec>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for (key, value) in services.iter().flat_map(|service| labels(&service.spec)) {
+    for (key, value) in services.into_iter().flat_map(labels) {
         let key = folded(key);
         let hosts = match key.split('.').collect::<Vec<_>>().as_slice() {
             ["traefik", "http", "routers", _, "rule"] => rule::hosts(value),
@@ -61,8 +61,7 @@ mod tests {
         ] {
             let labels = HashMap::from([(key.to_owned(), value.to_owned())]);
             let spec = api::ServiceSpec { labels: Some(labels), ..Default::default() };
-            let service = StackService { key: "app".into(), spec, depends_on: Vec::new() };
-            let found: Vec<String> = routed(&[service]).into_iter().collect();
+            let found: Vec<String> = routed([&spec]).into_iter().collect();
             assert_eq!(found, domains, "{key}={value}");
         }
     }

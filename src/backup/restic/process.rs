@@ -436,8 +436,10 @@ mod tests {
     async fn a_dropped_run_is_interrupted_before_its_input_ends() {
         let folder = tempfile::tempdir().unwrap();
         let said = folder.path().join("said");
+        // A signal just before `read` blocks would be handled after it only.
         let script = format!(
-            "trap 'echo interrupted >>{0}; exit 130' INT; echo ready; read line; echo end >>{0}",
+            "exec 3<&0; trap 'kill $!; echo interrupted >>{0}; exit 130' INT; \
+             {{ read line <&3; echo end >>{0}; }} & echo ready; while :; do sleep 0.02; done",
             said.display()
         );
         let tracker = TaskTracker::new();

@@ -13,6 +13,7 @@ mod history;
 mod labels;
 mod logs;
 mod ls;
+mod move_away;
 mod new;
 mod places;
 mod plan;
@@ -85,6 +86,8 @@ pub enum Command {
     Cp(cp::Args),
     #[command(visible_alias = "command")]
     Cmd(cmd::Args),
+    #[command(visible_alias = "mv")]
+    Move(move_away::Args),
     #[command(visible_alias = "remove")]
     Rm(rm::Args),
     History(history::Args),
@@ -136,6 +139,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Secret(Deferred(command)) => secret::run(command, session),
         Command::Env(Deferred(command)) => env::run(command, session),
         Command::Volume(Deferred(command)) => volume::run(command, session),
+        Command::Move(args) => move_away::run(args, session),
         Command::Rm(args) => rm::run(args, session),
         Command::History(args) => history::run(args, session),
         Command::Show(args) => show::run(args, session),

@@ -18,7 +18,7 @@ use crate::{
 
 /// Finish an operation on an app that did not end.
 ///
-/// A deploy, undeploy, removal, backup, restore, rebuild, rotation of secrets or connection whose
+/// A deploy, undeploy, removal, backup, restore, rebuild, move, rotation of secrets or connection whose
 /// process was killed, or lost its server, is unfinished, and other commands that would change the app say so. This
 /// continues where it stopped, on any machine: steps that were done are not done again, and
 /// programs that it started in services are waited for. If it fails
@@ -33,7 +33,7 @@ Examples:
 The settings and the recipe in this folder must be those that it was begun with.
 
 JSON: {app, operation, what, told}; `what` is deploy, upgrade, rollback, undeploy, remove,
-restart, backup, restore, rebuild, rotate, connect or disconnect.")]
+restart, backup, restore, rebuild, move, rotate, connect or disconnect.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

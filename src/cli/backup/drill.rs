@@ -300,8 +300,8 @@ fn show(ui: &Ui, row: &Planned) {
         row.on,
         plan.drilled_as
     ));
-    super::restore::list(ui, "runs the services:", &plan.services);
-    super::restore::list(ui, "creates the volumes:", &plan.volumes);
-    super::restore::list(ui, "stores the secrets:", &plan.secrets);
-    super::restore::list(ui, "leaves out:", &plan.left_out);
+    ui.say_list("runs the services:", &plan.services);
+    ui.say_list("creates the volumes:", &plan.volumes);
+    ui.say_list("stores the secrets:", &plan.secrets);
+    ui.say_list("leaves out:", &plan.left_out);
 }

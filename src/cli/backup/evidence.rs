@@ -88,7 +88,7 @@ fn line(filed: &Filed) -> String {
 fn details(ui: &Ui, filed: &Filed) {
     let Some(evidence) = filed.believed() else { return };
     let steps = evidence.steps.iter().map(|it| format!("{} {:.1} s", it.step, it.seconds));
-    super::restore::list(ui, "took:", &steps.collect::<Vec<_>>());
-    super::restore::list(ui, "checked:", &evidence.checks);
-    super::restore::list(ui, "left out:", &evidence.left_out);
+    ui.say_list("took:", &steps.collect::<Vec<_>>());
+    ui.say_list("checked:", &evidence.checks);
+    ui.say_list("left out:", &evidence.left_out);
 }

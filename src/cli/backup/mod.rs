@@ -303,7 +303,7 @@ fn named(
 
 /// Whose backups are believed.
 #[derive(Debug, Args)]
-struct TrustArg {
+pub(in crate::cli) struct TrustArg {
     /// Believe only backups that the owner of this key signed, also one that `signers` lacks
     #[arg(long, value_name = "FINGERPRINT")]
     signer: Option<Fingerprint>,
@@ -315,7 +315,7 @@ struct TrustArg {
 }
 
 impl TrustArg {
-    fn options(&self) -> Options {
+    pub(in crate::cli) fn options(&self) -> Options {
         let trust = Trust { signer: self.signer.clone(), unsigned: self.unsigned };
         Options { trust, ..options() }
     }

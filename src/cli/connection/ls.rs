@@ -3,6 +3,7 @@
 use crate::{
     cli::{
         arguments::JsonArg,
+        exit::Exit,
         failure::Outcome,
         grants::{Answers, PlanQuestion},
         session::Session,
@@ -19,7 +20,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {app, server, provider, provider_server, since, id}; `id` is the client's,
-`provider_server` null for a provider that is no app.")]
+`provider_server` null for a provider that is no app. Files that cannot be read are left out, with
+exit code 3.")]
 pub struct SsoArgs {
     #[command(flatten)]
     pub json: JsonArg,
@@ -32,7 +34,8 @@ pub struct SsoArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {app, server, provider, provider_server, since, id}; `id` is the address that
-mail is sent from, `provider_server` null for a relay that is no app.")]
+mail is sent from, `provider_server` null for a relay that is no app. Files that cannot be read are left out,
+with exit code 3.")]
 pub struct MailArgs {
     #[command(flatten)]
     pub json: JsonArg,
@@ -43,10 +46,11 @@ pub fn run(json: JsonArg, kind: ConnectionKind, session: &Session) -> Outcome {
     let operating = session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?;
     let (rows, unread) = operation::connections(&operating.context, kind)?;
     drop(operating);
+    let all_read = unread.is_empty();
     for error in unread {
         session.ui.warn(error);
     }
-    session.report(&rows, &json, |rows| {
+    let reported = session.report(&rows, &json, |rows| {
         if rows.is_empty() {
             session.ui.say(format_args!("No app is connected for {}.", kind.noun()));
             session.ui.hint(format_args!("`potluck {kind} connect APP PROVIDER` connects one"));
@@ -59,5 +63,6 @@ pub fn run(json: JsonArg, kind: ConnectionKind, session: &Session) -> Outcome {
             table.row([&row.app, &row.server, &row.provider, &row.id, &since]);
         }
         table.print(&session.ui)
-    })
+    })?;
+    Ok(if all_read { reported } else { Exit::PARTLY })
 }

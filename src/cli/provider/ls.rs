@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    cli::{arguments::JsonArg, failure::Outcome, session::Session, table::Table},
+    cli::{arguments::JsonArg, exit::Exit, failure::Outcome, session::Session, table::Table},
     home::provider::Registration,
 };
 
@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 JSON: a list of {name, issuer, registration, relay}; `registration` is `by-hand` or `dynamic`,
-`relay` HOST:PORT; null where it has none.")]
+`relay` HOST:PORT; null where it has none. Files that cannot be read are left out, with exit
+code 3.")]
 pub struct Args {
     #[command(flatten)]
     json: JsonArg,
@@ -29,13 +30,14 @@ struct Row {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let mut rows = Vec::new();
+    let (mut rows, mut exit) = (Vec::new(), Exit::DONE);
     for name in home.providers()? {
         // One file that can't be read hides no other provider.
         let settings = match home.provider(&name) {
             Ok(settings) => settings,
             Err(error) => {
                 session.ui.warn(error);
+                exit = Exit::PARTLY;
                 continue;
             }
         };
@@ -47,7 +49,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         });
     }
     session.report(&rows, &args.json, |rows| {
-        if rows.is_empty() {
+        if rows.is_empty() && exit == Exit::DONE {
             session.ui.say("There are no providers but the apps that play the role.");
             session.ui.hint("`potluck provider add NAME --issuer URL` adds one");
             return Ok(());
@@ -63,5 +65,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             table.row([&row.name, &of(&row.issuer), clients, &of(&row.relay)]);
         }
         table.print(&session.ui)
-    })
+    })?;
+    Ok(exit)
 }

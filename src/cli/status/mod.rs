@@ -1,5 +1,6 @@
 //! `potluck status`
 
+mod slow;
 mod told;
 mod verdict;
 
@@ -12,15 +13,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::{
+    slow::Slow,
     told::{News, Wrong},
-    verdict::{Facts, Taken, of_app, of_server, taken},
+    verdict::{Facts, Taken, judged, of_app, of_server, taken},
 };
 use super::{
     arguments::{JsonArg, duration},
     backup::{is_excepted, max_age},
     exit::Exit,
     failure::{Failure, Outcome},
-    fleet::{self, What, in_words, recipe_of},
+    fleet::{self, in_words, recipe_of},
     newest::Newest,
     session::{Session, operator, wait},
     side_by_side::select_known,
@@ -43,7 +45,8 @@ use crate::{
 /// Show how all servers and apps are: one screen, the worst first.
 ///
 /// Asks all servers side by side: whether they and their nodes answer, whether apps are healthy,
-/// what did not end or failed, which versions are behind; and says how old the last backup and
+/// what did not end or failed, which versions are behind, how full the disk of the engine is, how
+/// long the certificates of the apps' domains are good; and says how old the last backup and
 /// the last drill are, as this folder and the servers know it. `potluck backup status` looks into
 /// the repositories besides. Nothing is changed.
 #[derive(Debug, clap::Args)]
@@ -60,11 +63,12 @@ does not answer included.
 With --notify, those whom notify.yml names are told of what is newly wrong, and once that all is
 well again.
 
-JSON: {ok, at, servers, apps}; a server is {server, version, nodes, ready, apps, severity,
-findings}, its version and nodes null where it does not answer; an app is {app, server, recipe,
-deployed, newest, behind, status, without, unfinished, backup, drill, severity, findings}, its
-status as `potluck app ls` has it, its backup {set, at, age_seconds} or null, its drill {at, ok}
-or null; a severity is `fine`, `warning` or `wrong`, a finding {code, severity, message, next}.")]
+JSON: {ok, at, servers, apps}; a server is {server, version, nodes, ready, disk, apps, severity,
+findings}, its version and nodes null where it does not answer, its disk {free, all} in bytes or
+null; an app is {app, server, recipe,
+deployed, newest, behind, status, without, unfinished, backup, drill, certificate_days, severity,
+findings}, its status as `potluck app ls` has it, its backup {set, at, age_seconds} or null, its
+drill {at, ok} or null, its days those of the certificate that ends first, or null; a severity is `fine`, `warning` or `wrong`, a finding {code, severity, message, next}.")]
 pub struct Args {
     /// Only these apps, by domain, or a pattern with `*`
     #[arg(value_name = "APP")]
@@ -107,10 +111,25 @@ struct ServerRow {
     version: Option<String>,
     nodes: Option<usize>,
     ready: Option<usize>,
+    /// Where the engine of the endpoint has its data.
+    disk: Option<Room>,
     /// How many of its apps are looked at.
     apps: usize,
     severity: Severity,
     findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct Room {
+    /// Bytes.
+    free: u64,
+    all: u64,
+}
+
+impl Room {
+    fn percent(&self) -> u64 {
+        self.free.saturating_mul(100).checked_div(self.all).unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
@@ -129,6 +148,8 @@ struct AppRow {
     unfinished: bool,
     backup: Option<Backup>,
     drill: Option<Drill>,
+    /// For how long the certificate that ends first is good.
+    certificate_days: Option<i64>,
     severity: Severity,
     findings: Vec<Finding>,
 }
@@ -150,7 +171,7 @@ struct Drill {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let Some(pause) = args.watch else {
         let home = session.home()?;
-        let report = look(args, session, &home)?;
+        let report = look(args, session, &home, &mut Slow::default())?;
         if args.notify {
             tell(session, &home, &report)?;
         }
@@ -158,9 +179,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         return Ok(if report.ok { Exit::DONE } else { Exit::FAILED });
     };
     let pause = pause.max(Duration::from_secs(1));
+    let mut slow = Slow::default();
     loop {
         let began = Instant::now();
-        let report = look(args, session, &session.home()?)?;
+        let report = look(args, session, &session.home()?, &mut slow)?;
         session.ui.clear_screen();
         show(args, session, &report)?;
         let at = report.at.strftime("%H:%M:%S UTC");
@@ -172,27 +194,33 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
 }
 
-fn look(args: &Args, session: &Session, home: &Home) -> Result<Report, Failure> {
+fn look(args: &Args, session: &Session, home: &Home, slow: &mut Slow) -> Result<Report, Failure> {
     let apps = select_known(home, &args.apps, args.server.as_ref())?;
     let settings = home.nightly()?;
     let max_age = max_age(None, &settings)?;
     let drills = home.has_evidence()?;
-    let seen = fleet::look(home, apps.iter(), What::History)?;
+    let seen = fleet::look(home, apps.iter(), slow.what())?;
+    slow.renew(&seen, home, &apps)?;
+    let slow = &*slow;
     let now = Timestamp::now();
     let mut newest = Newest::default();
-    let look = Looking { session, home, settings: &settings, max_age, drills, now };
+    let look = Looking { session, home, settings: &settings, max_age, drills, slow, now };
     let mut rows: Vec<AppRow> =
         apps.iter().map(|entry| look.app(&seen, entry, &mut newest)).collect();
     rows.sort_by(|a, b| (b.severity, &a.app, &a.server).cmp(&(a.severity, &b.app, &b.server)));
     let servers = seen.0.iter().map(|(name, said)| {
         let told = said.as_ref().map_err(|failure| failure.message.as_deref().unwrap_or_default());
-        let findings = of_server(name.as_str(), told);
+        let mut findings = of_server(name.as_str(), told);
+        let disk = slow.disk(name);
+        findings.extend(disk.and_then(|disk| judged(&disk.finding)));
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let of = |count: fn(&fleet::Server) -> usize| said.as_ref().ok().map(count);
         ServerRow {
             server: name.to_string(),
             version: said.as_ref().ok().and_then(|server| server.version.clone()),
             nodes: of(|server| server.nodes.len()),
             ready: of(|server| server.nodes.iter().filter(|it| verdict::is_ready(it)).count()),
+            disk: disk.map(|disk| Room { free: disk.free, all: disk.all }),
             apps: apps.iter().filter(|app| app.server == *name).count(),
             severity: worst(&findings),
             findings,
@@ -212,6 +240,7 @@ struct Looking<'a> {
     settings: &'a NightlySettings,
     max_age: Duration,
     drills: bool,
+    slow: &'a Slow,
     now: Timestamp,
 }
 
@@ -257,6 +286,8 @@ impl Looking<'_> {
             care.push(drill);
             findings.extend(cared(care, None, now));
         }
+        let certificates = self.slow.certificates(seen, home, entry);
+        findings.extend(certificates.iter().filter_map(|it| judged(&it.finding)));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let deployed = lock.begun.as_ref().or(lock.recipe.as_ref()).and_then(RecipePin::name);
         let deployed = deployed.filter(|_| status != fleet::NOT_DEPLOYED).cloned();
@@ -276,6 +307,7 @@ impl Looking<'_> {
                 age_seconds: now.duration_since(at).as_secs().max(0).unsigned_abs(),
             }),
             drill: last_drill,
+            certificate_days: certificates.iter().filter_map(|it| it.days).min(),
             without,
             severity: worst(&findings),
             findings,
@@ -326,7 +358,7 @@ fn summary(report: &Report) -> String {
 
 fn show(args: &Args, session: &Session, report: &Report) -> Result<(), Failure> {
     let is_shown = |severity: Severity| !args.bad || severity > Severity::Fine;
-    let mut table = Table::new(&["SERVER", "DOCKER", "NODES", "APPS", "STATUS"]);
+    let mut table = Table::new(&["SERVER", "DOCKER", "NODES", "DISK", "APPS", "STATUS"]);
     for row in report.servers.iter().filter(|row| is_shown(row.severity)) {
         let nodes = match (row.ready, row.nodes) {
             (Some(ready), Some(nodes)) => format!("{ready}/{nodes}"),
@@ -340,13 +372,24 @@ fn show(args: &Args, session: &Session, report: &Report) -> Result<(), Failure> 
             row.server.clone(),
             row.version.clone().unwrap_or_else(|| "-".into()),
             nodes,
+            row.disk
+                .as_ref()
+                .map_or_else(|| "-".into(), |disk| format!("{} % free", disk.percent())),
             row.apps.to_string(),
             status.to_owned(),
         ]);
     }
     table.print(&session.ui)?;
-    let mut table =
-        Table::new(&["APP", "SERVER", "VERSION", "NEWEST", "BACKUP", "DRILL", "STATUS"]);
+    let mut table = Table::new(&[
+        "APP",
+        "SERVER",
+        "VERSION",
+        "NEWEST",
+        "BACKUP",
+        "DRILL",
+        "CERTIFICATE",
+        "STATUS",
+    ]);
     for row in report.apps.iter().filter(|row| is_shown(row.severity)) {
         let ago = |at: Timestamp| {
             let ago = Duration::try_from(report.at.duration_since(at)).unwrap_or_default();
@@ -363,6 +406,7 @@ fn show(args: &Args, session: &Session, report: &Report) -> Result<(), Failure> 
                 true => ago(drill.at),
                 false => "failed".into(),
             }),
+            row.certificate_days.map_or_else(dash, |days| format!("{days} d")),
             in_words(row.status, &row.without, row.unfinished),
         ]);
     }

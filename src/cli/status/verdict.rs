@@ -16,6 +16,7 @@ use crate::{
         journal::{Outcome, What},
     },
     text::one_line,
+    wiring::{self, Level},
 };
 
 /// The last complete backup that is known of, without a look into its repository.
@@ -218,6 +219,17 @@ pub fn of_server(name: &str, said: Result<&Server, &str>) -> Vec<Finding> {
     }
 }
 
+/// What was seen of a machine or a certificate; none where it is as it should be.
+pub fn judged(seen: &wiring::Finding) -> Option<Finding> {
+    let severity = match seen.level {
+        Level::Good => return None,
+        Level::Note => Severity::Warning,
+        Level::Bad => Severity::Wrong,
+    };
+    let (code, message) = (seen.check, one_line(&seen.message));
+    Some(Finding { code, severity, message, next: seen.fix.clone() })
+}
+
 /// Whether a node answers its managers.
 pub fn is_ready(node: &crate::engine::api::Node) -> bool {
     use crate::engine::api::NodeState;
@@ -240,6 +252,16 @@ mod tests {
 
     fn codes(facts: &Facts<'_>) -> Vec<(&'static str, Severity)> {
         of_app(facts).iter().map(|finding| (finding.code, finding.severity)).collect()
+    }
+
+    #[test]
+    fn what_is_odd_with_a_machine_is_said() {
+        let judged = |seen: wiring::Finding| judged(&seen).map(|it| (it.code, it.severity));
+        assert_eq!(judged(wiring::Finding::good("disk", "x")), None);
+        let low = wiring::Finding::note("disk", "low");
+        assert_eq!(judged(low), Some(("disk", Severity::Warning)));
+        let ended = wiring::Finding::bad("certificate", "ended");
+        assert_eq!(judged(ended), Some(("certificate", Severity::Wrong)));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::{fs::File, os::unix::fs::PermissionsExt, path::Path};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
-use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -414,7 +413,7 @@ impl Outside {
         (held, address): (&HeldClient, &str),
     ) -> Result<Registered, Error> {
         let web = Web::new()?;
-        require_at(&web, sso, address, &client.entry).await?;
+        require_at(sso, address, &client.entry)?;
         let stem = self.kept(context, &client.entry, (TOKEN, &held.id))?;
         let token = open(context, &client.entry, &stem)?;
         let of = Management { address, token: &token, client_id: &held.id };
@@ -463,12 +462,10 @@ impl Outside {
     ) -> Result<Registered, Error> {
         let web = Web::new()?;
         let document = discovery::discover(&web, &sso.issuer).await?.document;
-        let endpoint = document
-            .registration_endpoint
-            .ok_or_else(|| wiring::Error::NoRegistration { issuer: sso.issuer.clone() })?;
+        let endpoint = document.registration()?;
         let initial = sso.token_file.as_deref();
         let initial = initial.map(|path| private("initial access token", path)).transpose()?;
-        let made = registration::register(&web, &endpoint, initial.as_ref(), request).await;
+        let made = registration::register(&web, endpoint, initial.as_ref(), request).await;
         let made = made.inspect_err(|error| {
             if error.is_silence() || matches!(error, wiring::Error::Odd { .. }) {
                 let name = Some(request.display_name.as_str());
@@ -478,7 +475,7 @@ impl Outside {
         let kept = self.keep_all(context, client, &made);
         let managed = match &made.address {
             // Before the app depends on a client that nothing could change or remove.
-            Some(address) => require_at(&web, sso, address, &client.entry).await,
+            Some(address) => require_at(sso, address, &client.entry),
             None => Ok(()),
         };
         let usable = match made.client_secret.is_none() && !request.public {
@@ -494,7 +491,7 @@ impl Outside {
                 ..held_client(&given(sso, &made.client_id, None), request)
             };
             let is_its = match &made.address {
-                Some(address) => require_at(&web, sso, address, &client.entry).await.is_ok(),
+                Some(address) => require_at(sso, address, &client.entry).is_ok(),
                 None => false,
             };
             let removed = match (&made.address, &made.token) {
@@ -567,7 +564,7 @@ impl Outside {
             });
             return self.forget(context, client, stack, held);
         };
-        require_at(web, sso, address, client).await?;
+        require_at(sso, address, client)?;
         let token = open(context, client, &self.kept(context, client, (TOKEN, &held.id))?)?;
         let of = Management { address, token: &token, client_id: &held.id };
         match registration::remove(web, of).await {
@@ -627,19 +624,8 @@ fn cannot(app: &AppEntry, reason: String) -> Error {
 
 /// Fails where the address of a registration, which a lock file names, is not the provider's:
 /// its token would go elsewhere.
-async fn require_at(
-    web: &Web<'_>,
-    sso: &SsoSettings,
-    address: &str,
-    app: &AppEntry,
-) -> Result<(), Error> {
-    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
-    let is_at = |place: &str| origin(place).is_some_and(|it| Some(it) == origin(address));
-    if is_at(&sso.issuer) {
-        return Ok(());
-    }
-    let endpoint = discovery::discover(web, &sso.issuer).await?.document.registration_endpoint;
-    match endpoint.is_some_and(|endpoint| is_at(&endpoint)) {
+fn require_at(sso: &SsoSettings, address: &str, app: &AppEntry) -> Result<(), Error> {
+    match discovery::is_of(&sso.issuer, address) {
         true => Ok(()),
         false => Err(cannot(
             app,

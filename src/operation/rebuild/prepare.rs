@@ -14,7 +14,7 @@ use crate::{
         set::manifest::Item,
     },
     engine::{Kind, Scope},
-    home::{AppGuard, Fingerprint, Home, Signer},
+    home::{AppEntry, AppGuard, Fingerprint, Home, Signer},
     operation::{
         prepare::require_others,
         restore::{Part, Read, Restore, set_of},
@@ -85,6 +85,31 @@ impl Rebuild {
         plan.files.extend(files(&context.home, &target, &aside, signer.is_some()));
         let made = made(&app, &found, &aside.home(), &context.home);
         Ok(Rebuild { plan, target, aside, secrets: found, made, signer, items, left_out })
+    }
+}
+
+impl Rebuild {
+    /// What the set holds.
+    pub(in crate::operation) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The app that is made.
+    pub(in crate::operation) fn target(&self) -> &AppEntry {
+        &self.target.app
+    }
+
+    /// The folder that the app was made in aside, with all that it is going to be.
+    ///
+    /// # Errors
+    /// A folder whose plugin cache cannot be used.
+    pub(in crate::operation) fn context(&self, context: &Context) -> Result<Context, Error> {
+        Ok(context.in_folder(self.aside.home())?)
+    }
+
+    /// What it would have made, and of what; nothing is.
+    pub(in crate::operation) fn into_parts(self) -> (RebuildPlan, NewApp) {
+        (self.plan, self.target)
     }
 }
 

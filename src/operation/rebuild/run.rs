@@ -6,6 +6,7 @@ use super::{
     place,
     plan::RebuildReport,
     prepare::{Rebuild, claims},
+    undo::undo,
     watch::Watch,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     operation::{
         DeployOptions, PartOf,
         deploy::deploy,
-        journal::{self, Journal},
+        journal::{self, Journal, stays_unfinished},
         lease::{Lease, leased},
         record::goal,
         restore::{Part, prepare_restore_of, steps as of_restore},
@@ -89,6 +90,60 @@ impl Rebuild {
 }
 
 impl Rebuild {
+    /// The same, where what fails is undone at once, the app's own checks included: it runs
+    /// elsewhere still.
+    ///
+    /// # Errors
+    /// As [`Rebuild::run`]; where its server is lost, it stays unfinished there.
+    pub(in crate::operation) async fn make(
+        self,
+        context: &Context,
+        guard: &AppGuard,
+        options: &Options,
+    ) -> Result<RebuildReport, Error> {
+        let began = Cell::new(false);
+        place::place(context, guard, &self)?;
+        let done = self.begin_or_undo(context, guard, options, &began).await;
+        if done.is_err() && !began.get() {
+            place::take_away(context, guard, &self.made)?;
+        }
+        done
+    }
+
+    async fn begin_or_undo(
+        &self,
+        context: &Context,
+        guard: &AppGuard,
+        options: &Options,
+        began: &Cell<bool>,
+    ) -> Result<RebuildReport, Error> {
+        let target = &self.target;
+        let mut app = app::load_deployed(context, &target.app).await?;
+        let engine = Arc::clone(&app.engine);
+        leased(context, &engine, guard, "a rebuild", async |lease: &Lease| {
+            let journal = Journal::begin(&app.engine, lease, self.entry(&app, lease)?).await?;
+            began.set(true);
+            let identity = target.identity.as_ref();
+            let mut watch = Watch::start();
+            let made = go(context, guard, &mut app, identity, options, &journal, &mut watch);
+            match made.await {
+                Ok(report) => {
+                    journal.end(context, Outcome::Done, None).await?;
+                    Ok(report)
+                }
+                Err(error) if error.of_engine().is_some_and(stays_unfinished) => Err(error),
+                Err(error) => {
+                    let undone = undo(context, guard, &engine, journal).await;
+                    if let Err(left) = undone {
+                        context.progress.warn(left.to_string());
+                    }
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
     /// What is to be known before the first step.
     ///
     /// # Errors
@@ -292,7 +347,7 @@ async fn store_secrets(
 ///
 /// # Errors
 /// One that cannot be read.
-pub(super) fn identity_of(context: &Context) -> Result<Option<Identity>, Error> {
+pub(in crate::operation) fn identity_of(context: &Context) -> Result<Option<Identity>, Error> {
     let Some(path) = context.identity.as_deref().filter(|path| path.exists()) else {
         return Ok(None);
     };

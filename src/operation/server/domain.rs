@@ -26,7 +26,7 @@ const MOST: usize = 20;
 /// The domains by which people reach an app, without reserved ones: those in its rules for a
 /// reverse proxy, else the one in its settings.
 fn domains(services: &[StackService], env: &EnvFile) -> Vec<String> {
-    let mut found: BTreeSet<String> = app::routed(services);
+    let mut found: BTreeSet<String> = app::routed(services.iter().map(|service| &service.spec));
     if found.is_empty() {
         found.extend(env.get("DOMAIN").map(|domain| domain.trim().to_lowercase()));
     }
@@ -94,7 +94,8 @@ pub async fn look_at_domains(
         true => Vec::new(),
         false => {
             let names = domains(&app.stack.services, &app.env);
-            join_all(names.iter().map(|name| domain::certificate(name))).await
+            let seen = join_all(names.iter().map(|name| domain::certificate(name))).await;
+            seen.into_iter().map(|certificate| certificate.finding).collect()
         }
     };
     found.into_iter().chain(certificates).filter_map(finding).collect()

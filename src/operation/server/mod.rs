@@ -23,3 +23,4 @@ pub use provision::{
     ProvisionError, ProvisionPlan, ProvisionStep, Standing, Updates, plan_provision, provision,
 };
 pub use prune::{Images, Outcome as Pruned, PruneItem, PruneOptions, Volumes, plan_prune, prune};
+pub use room::{Disk, disk_of};

@@ -54,6 +54,30 @@ pub(super) struct Machine {
     pub balances: bool,
 }
 
+/// How much room the disk of an engine's data has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes.
+    pub free: u64,
+    pub all: u64,
+    pub finding: Finding,
+}
+
+/// Looks at the disk of the node that an engine speaks for; none where it cannot be seen.
+///
+/// # Errors
+/// What the engine says.
+pub async fn disk_of(engine: &dyn Engine, image: &str) -> Result<Option<Disk>, Error> {
+    let Some(info) = engine.info().await? else { return Ok(None) };
+    Ok(match look(engine, &info, image).await {
+        Seen::Machine(machine) => {
+            let finding = disk(&machine);
+            Some(Disk { free: machine.free, all: machine.all, finding })
+        }
+        Seen::Nothing(_) => None,
+    })
+}
+
 /// Looks at the machine beneath an engine.
 pub(super) async fn look(engine: &dyn Engine, info: &api::SystemInfo, image: &str) -> Seen {
     // Proved, not believed: a socket may lead anywhere.

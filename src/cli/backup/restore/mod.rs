@@ -187,13 +187,6 @@ fn say_checks(ui: &Ui, checks: &[String]) {
     }
 }
 
-/// A part of a plan, if there is any of it.
-pub(super) fn list(ui: &Ui, title: &str, items: &[String]) {
-    if !items.is_empty() {
-        ui.say(format_args!("  {title} {}", clean(&items.join(", "))));
-    }
-}
-
 /// Shows what would happen.
 fn show(ui: &Ui, plan: &RestorePlan, source: &AppEntry) {
     for warning in &plan.warnings {
@@ -207,21 +200,21 @@ fn show(ui: &Ui, plan: &RestorePlan, source: &AppEntry) {
             source.name, plan.app, plan.set
         )),
     }
-    list(ui, "stops meanwhile:", &plan.stops);
+    ui.say_list("stops meanwhile:", &plan.stops);
     match plan.paths.as_slice() {
         [] => {
-            list(ui, "replaces the volumes:", &plan.replaces);
-            list(ui, "creates the volumes:", &plan.makes);
+            ui.say_list("replaces the volumes:", &plan.replaces);
+            ui.say_list("creates the volumes:", &plan.makes);
         }
         paths => {
             let volume = plan.replaces.iter().chain(&plan.makes).next();
             let of = volume.map(|name| format!("in the volume {name}, replaces or adds:"));
-            list(ui, of.as_deref().unwrap_or("replaces or adds:"), paths);
+            ui.say_list(of.as_deref().unwrap_or("replaces or adds:"), paths);
         }
     }
     let dumps: Vec<String> =
         plan.puts_back.iter().map(|(item, service)| format!("{item} into {service}")).collect();
-    list(ui, "restores the dumps:", &dumps);
+    ui.say_list("restores the dumps:", &dumps);
     if plan.deploys {
         ui.say("  deploys the services that don't run");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use indicatif::HumanBytes;
 
-use super::{Args, list, say_checks};
+use super::{Args, say_checks};
 use crate::{
     backup::Of,
     cli::{
@@ -218,7 +218,7 @@ fn show(ui: &Ui, plan: &RebuildPlan) {
         clean(&plan.taken_on),
         HumanBytes(plan.bytes)
     ));
-    list(ui, "writes the files:", &plan.files);
+    ui.say_list("writes the files:", &plan.files);
     let version = plan.version.as_deref().unwrap_or("an unreleased version");
     let from = match plan.recipe_from {
         RecipeFrom::Folder => "of this folder",
@@ -226,16 +226,16 @@ fn show(ui: &Ui, plan: &RebuildPlan) {
         RecipeFrom::Backup => "of the files in the backup",
     };
     ui.say(format_args!("  takes the recipe: {} {}, {from}", clean(&plan.recipe), clean(version)));
-    list(ui, "gives the new domain to the settings:", &plan.renamed);
-    list(ui, "stores the secrets:", &plan.secrets);
-    list(ui, "finds these secrets on the server:", &plan.present_secrets);
-    list(ui, "makes new values for the secrets:", &plan.new_secrets);
-    list(ui, "creates the volumes:", &plan.volumes);
+    ui.say_list("gives the new domain to the settings:", &plan.renamed);
+    ui.say_list("stores the secrets:", &plan.secrets);
+    ui.say_list("finds these secrets on the server:", &plan.present_secrets);
+    ui.say_list("makes new values for the secrets:", &plan.new_secrets);
+    ui.say_list("creates the volumes:", &plan.volumes);
     let dumps: Vec<String> =
         plan.dumps.iter().map(|(item, service)| format!("{item} into {service}")).collect();
-    list(ui, "restores the dumps:", &dumps);
-    list(ui, "hands to plugins:", &plan.consumes);
-    list(ui, "deploys the services:", &plan.services);
+    ui.say_list("restores the dumps:", &dumps);
+    ui.say_list("hands to plugins:", &plan.consumes);
+    ui.say_list("deploys the services:", &plan.services);
 }
 
 fn agree(args: &Args, ui: &Ui, plan: &RebuildPlan) -> Result<(), Failure> {
