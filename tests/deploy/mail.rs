@@ -371,6 +371,8 @@ async fn a_message_arrives_over_a_relay_outside() {
     let sender = world.sender();
     let password = world.in_relay(&format!("accounts add {sender}"));
     world.lab.write("password", password.trim());
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(world.lab.path("password"), own).unwrap();
     let relay = format!("{}:587", world.relay);
     let add = ["provider", "add", "post", "--relay", &relay, "--username", &sender];
     good(&world.run(&[&add[..], &["--password-file", "password"]].concat()));

@@ -277,14 +277,17 @@ async fn a_server_of_abra_is_switched_used_for_a_week_and_given_back() {
     let listed = abra.json(&["app", "ls", "--status"]);
     assert_eq!((&listed[0]["app"], &listed[0]["status"]), (&domain.into(), &"deployed".into()));
     let checked = abra.run(&["app", "check", domain]);
-    good(&checked);
+    // Until it is taken over.
+    assert!(checked.code == 1 && checked.stdout.contains("takes it over"), "{checked}");
     // abra handed it over without the recipe naming it.
     assert!(checked.stdout.contains("reads MOTTO of the settings"), "{checked}");
     let refused = abra.run(&["app", "deploy", domain, "-n"]);
     assert_eq!(refused.code, 6, "{refused}");
     assert!(refused.stderr.contains("--takeover"), "{refused}");
     assert_eq!(abra.tasks().await, of_abra);
-    good(&abra.run(&["app", "deploy", domain, "-n", "--takeover"]));
+    let grant = ["--grant", "backupbot exec: db"];
+    let take = [&["app", "deploy", domain, "-n", "--takeover"][..], &grant].concat();
+    good(&abra.run(&take));
     let taken = abra.tasks().await;
     assert_eq!(taken["db"], of_abra["db"], "what did not change was not restarted");
     assert_eq!(abra.inside("app", "cat /run/secrets/admin_password; echo $MOTTO"), "of abra\n");
@@ -299,7 +302,7 @@ async fn a_server_of_abra_is_switched_used_for_a_week_and_given_back() {
     // Monday: a backup, which is the first.
     abra.inside("app", "echo soup >/content/page");
     abra.inside("db", "echo rows >/data/rows");
-    good(&abra.run(&["backup", "create", domain, "--grant", "backupbot exec: db"]));
+    good(&abra.run(&["backup", "create", domain]));
     let kept: serde_json::Value =
         serde_json::from_str(&abra.restic(&["snapshots", "--json"])).unwrap();
     let theirs: serde_json::Value = serde_json::from_str(&earlier).unwrap();

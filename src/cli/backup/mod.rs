@@ -340,7 +340,7 @@ async fn each<'a, T, R>(
 /// A backup of an app.
 #[derive(Debug, Args)]
 struct SetArg {
-    /// The backup, or the beginning of its name [default: the newest]
+    /// The backup, the beginning of its name, or `latest` [default: the newest]
     #[arg(value_name = "BACKUP", conflicts_with = "at")]
     backup: Option<String>,
 
@@ -359,7 +359,15 @@ impl SetArg {
             at.tell(ui);
             return at.which();
         }
-        self.backup.clone().map_or(Which::Latest, Which::Named)
+        self.backup.as_deref().map_or(Which::Latest, set_of_name)
+    }
+}
+
+/// restic's word for the newest is no name.
+fn set_of_name(name: &str) -> Which {
+    match name {
+        "latest" => Which::Latest,
+        name => Which::Named(name.to_owned()),
     }
 }
 
@@ -380,10 +388,7 @@ struct ItemArg {
 
 impl ItemArg {
     fn which(&self) -> Which {
-        match self.backup.as_str() {
-            "latest" => Which::Latest,
-            name => Which::Named(name.to_owned()),
-        }
+        set_of_name(&self.backup)
     }
 
     /// A place within it: all of it where no path is given.
