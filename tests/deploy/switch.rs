@@ -345,8 +345,25 @@ async fn a_server_of_abra_is_switched_used_for_a_week_and_given_back() {
     assert_eq!(abra.inside("app", "cat /content/page"), "soup\n");
     assert_eq!(abra.inside("db", "cat /data/rows"), "rows\n");
 
-    // The weekend: back to the version before, and what the team did.
+    // The weekend: a change that is in no version yet, labelled as abra does, and back from it.
+    let label = |name: &str| {
+        let format = format!("{{{{index .Spec.Labels \"coop-cloud.{}.{name}\"}}}}", abra.stack);
+        let service = format!("{}_app", abra.stack);
+        docker(&["service", "inspect", &service, "--format", &format]).trim().to_owned()
+    };
+    abra.checkout(V2);
+    let template = abra.recipe().join("app.conf.tmpl");
+    fs::write(&template, "conf of the weekend of {{ env \"DOMAIN\" }}\n").unwrap();
+    good(&abra.run(&["app", "deploy", domain, "-n", "-C"]));
+    assert!(abra.inside("app", "cat /conf").starts_with("conf of the weekend"));
+    assert_eq!(label("chaos"), "true");
+    assert!(label("chaos-version").ends_with("+U"), "{}", label("chaos-version"));
+    good(&abra.run(&["recipe", "reset", "tiny", "--yes"]));
     good(&abra.run(&["app", "rollback", domain, "-n"]));
+    assert!(abra.inside("app", "cat /conf").starts_with("conf v2 of"));
+    assert_ne!(label("chaos"), "true");
+    // And to the version before, with what the team did.
+    good(&abra.run(&["app", "deploy", domain, V1, "-n", "--downgrade"]));
     let done = abra.json(&["log"]);
     let done = done["operations"].as_array().unwrap().iter();
     let done: Vec<&str> = done.map(|line| line["what"].as_str().unwrap()).collect();
