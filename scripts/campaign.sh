@@ -47,6 +47,7 @@ crash() {
     engine
     export POTLUCK_CRASH_EVERY=1
     cargo test --locked --test deploy crash:: -- --nocapture --test-threads 1
+    cargo test --locked --test backup moving:: -- --nocapture --test-threads 1
     cargo test --locked --test deploy crash_real:: -- --nocapture --include-ignored
 }
 

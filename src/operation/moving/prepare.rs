@@ -133,14 +133,21 @@ impl Stopping {
                 }));
             }
         }
-        let prefix = format!("{}_", app.name);
-        let running = live.iter().filter_map(|service| service.spec.as_ref());
-        let running = running.filter(|spec| wants_tasks(spec));
-        let keys = running.filter_map(|spec| spec.name.as_deref()?.strip_prefix(&prefix));
-        let (runs_on, stops) =
-            keys.map(str::to_owned).partition(|key: &String| needed.contains(key));
+        let keys = running(app).await?.into_iter();
+        let (runs_on, stops) = keys.partition(|key: &String| needed.contains(key));
         Ok(Stopping { stops, runs_on, repository: backup.repository })
     }
+}
+
+/// Keys of the services that ask for tasks.
+pub(super) async fn running(app: &App) -> Result<Vec<String>, Error> {
+    let live = app.engine.services(Scope::Stack(&app.name)).await?;
+    let prefix = format!("{}_", app.name);
+    let specs = live.iter().filter_map(|service| service.spec.as_ref());
+    let keys = specs
+        .filter(|spec| wants_tasks(spec))
+        .filter_map(|spec| spec.name.as_deref()?.strip_prefix(&prefix).map(str::to_owned));
+    Ok(keys.collect())
 }
 
 /// The app's own volumes on its server.

@@ -13,7 +13,7 @@ use super::{
     },
     BACKUP, MAKE, STOP, STOP_REST, TAKE_OFF, leave,
     plan::MoveReport,
-    prepare::{Move, Stopping},
+    prepare::{Move, Stopping, running},
     steps,
     there::{self, There},
     who::{Moving, set_of, target_of},
@@ -30,7 +30,6 @@ use crate::{
         Confined,
         journal::{Entry, Moves, Outcome, What},
     },
-    rollout::wants_tasks,
 };
 
 /// Containers get their own grace period; this is for all of them.
@@ -187,7 +186,12 @@ impl Moving<'_> {
         let Moving { context, guard_there, options, .. } = *self;
         let entry = journal.entry();
         if !journal.has_begun(MAKE) {
-            self.back_up(app, &entry, journal).await?;
+            // What ran for it may be stopped by now.
+            if !journal.was_done(BACKUP) {
+                self.back_up(app, &entry, journal).await?;
+            }
+            journal.step(STOP_REST).await?;
+            self.stop(app, &running(app).await?).await?;
         }
         journal.step(MAKE).await?;
         context.progress.step(format!("make {} on {}", target.app.name, target.app.server));
@@ -201,7 +205,7 @@ impl Moving<'_> {
         Ok(())
     }
 
-    /// Stops what writes, takes the last backup, and stops the rest.
+    /// Stops what writes, and takes the last backup.
     async fn back_up(&self, app: &App, entry: &Entry, journal: &Journal) -> Result<(), Error> {
         let Moving { context, guard, options, .. } = *self;
         let Stopping { stops, .. } = Stopping::plan(context, guard, app, options).await?;
@@ -218,19 +222,14 @@ impl Moving<'_> {
                 for warning in report.warnings {
                     context.progress.warn(warning);
                 }
+                Ok(())
             }
-            Err(error @ Error::AfterBackup { .. }) => context.progress.warn(error.to_string()),
-            Err(error) => return Err(error),
+            Err(error @ Error::AfterBackup { .. }) => {
+                context.progress.warn(error.to_string());
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        journal.step(STOP_REST).await?;
-        let live = app.engine.services(Scope::Stack(&app.name)).await?;
-        let running = live.iter().filter_map(|service| service.spec.as_ref());
-        let prefix = format!("{}_", app.name);
-        let rest: Vec<String> = running
-            .filter(|spec| wants_tasks(spec))
-            .filter_map(|spec| spec.name.as_deref()?.strip_prefix(&prefix).map(str::to_owned))
-            .collect();
-        self.stop(app, &rest).await
     }
 
     async fn stop(&self, app: &App, services: &[String]) -> Result<(), Error> {
