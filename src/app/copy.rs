@@ -10,10 +10,6 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Component, Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -22,7 +18,7 @@ use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use super::Error;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, api};
 
 /// Between the one who packs and the one who sends.
 const PIPE: usize = 256 * 1024;
@@ -39,6 +35,76 @@ pub struct Copied {
     pub skipped: Vec<String>,
 }
 
+/// What swarm mounts into the containers of a service: secrets, configs, memory. The engine
+/// would write over the first two, whose task then has another value than the swarm, and below
+/// the last; and it reads what is below them, which is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Mounted(Vec<PathBuf>);
+
+impl Mounted {
+    pub fn of(spec: &api::ServiceSpec) -> Self {
+        let task = spec.task_template.as_ref();
+        let Some(container) = task.and_then(|task| task.container_spec.as_ref()) else {
+            return Mounted::default();
+        };
+        let secrets = container.secrets.iter().flatten().filter_map(|it| it.file.as_ref());
+        let secrets = secrets.filter_map(|file| file.name.as_deref());
+        let secrets: Vec<PathBuf> = secrets.map(|name| Path::new(SECRETS).join(name)).collect();
+        let configs = container.configs.iter().flatten().filter_map(|it| it.file.as_ref());
+        let configs = configs.filter_map(|file| file.name.as_deref());
+        let configs = configs.map(|name| Path::new("/").join(name));
+        let memory = container.mounts.iter().flatten();
+        let memory = memory.filter(|mount| mount.typ == Some(api::MountType::TMPFS));
+        let memory = memory.filter_map(|mount| mount.target.as_ref()).map(PathBuf::from);
+        // The folder of secrets is memory, too.
+        let folder = (!secrets.is_empty()).then(|| PathBuf::from(SECRETS));
+        Mounted(secrets.into_iter().chain(configs).chain(memory).chain(folder).collect())
+    }
+
+    /// # Errors
+    /// [`Error::NotCopied`] for a path that is one of them, or below one.
+    fn refuse(&self, path: &Path) -> Result<(), Error> {
+        let path = plain(path);
+        match self.0.iter().find(|mounted| path.starts_with(mounted)) {
+            None => Ok(()),
+            Some(mounted) => Err(Error::NotCopied {
+                path: path.display().to_string(),
+                reason: format!("swarm mounts {} there", mounted.display()),
+            }),
+        }
+    }
+
+    /// The same for all that a file or folder of this machine would become.
+    fn refuse_all(&self, source: &Path, destination: &Path) -> Result<(), Error> {
+        self.refuse(destination)?;
+        let destination = plain(destination);
+        for mounted in &self.0 {
+            if let Ok(below) = mounted.strip_prefix(&destination)
+                && source.join(below).symlink_metadata().is_ok()
+            {
+                self.refuse(mounted)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where secrets are that name no other place.
+const SECRETS: &str = "/run/secrets";
+
+/// A path without `.`, `..` and doubled slashes.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => drop(plain.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    plain
+}
+
 /// Copies a file or a folder of this machine into a container, where it belongs to root: into
 /// `target` if that is a folder, else under that name.
 ///
@@ -47,6 +113,7 @@ pub struct Copied {
 pub async fn copy_in(
     engine: &dyn Engine,
     container: &str,
+    mounted: &Mounted,
     source: &Path,
     target: &str,
 ) -> Result<Copied, Error> {
@@ -64,6 +131,7 @@ pub async fn copy_in(
             (format!("{folder}/"), name.to_owned())
         }
     };
+    mounted.refuse_all(&real, &Path::new(&folder).join(&name))?;
     let source = real.clone();
     let size = tokio::task::spawn_blocking(move || size_of(&source)).await.map_err(joined)?;
     let size = size.map_err(failed)?;
@@ -107,28 +175,86 @@ fn no_folder(path: &str) -> Error {
 }
 
 /// Unpacks a tar archive, as it is read, in a folder of a container; owners and modes are
-/// those of the archive. Returns its bytes.
+/// those of the archive.
 ///
 /// # Errors
 /// [`Error::NotCopied`], and what the engine says, also of what is no archive.
 pub async fn unpack_in(
     engine: &dyn Engine,
     container: &str,
-    archive: impl AsyncRead + Send + 'static,
+    mounted: &Mounted,
+    archive: impl AsyncRead + Unpin + Send + 'static,
     folder: &str,
-) -> Result<u64, Error> {
+) -> Result<Copied, Error> {
     from_root(folder)?;
+    mounted.refuse(Path::new(folder))?;
     if folder_of(engine, container, folder).await? != Some(true) {
         return Err(no_folder(folder));
     }
-    let read = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&read);
-    let pieces = ReaderStream::with_capacity(archive, PIPE).inspect_ok(move |piece| {
-        counted.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let mut writer = SyncIoBridge::new(ours);
+    let reader = SyncIoBridge::new(archive);
+    let (mounted, place) = (mounted.clone(), PathBuf::from(folder));
+    let checking = tokio::task::spawn_blocking(move || {
+        let copied = checked(reader, &mut writer, &mounted, &place)?;
+        writer.flush().map_err(broken)?;
+        writer.shutdown().map_err(broken)?;
+        Ok::<_, Error>(copied)
     });
     // How much comes is not known, and neither is how long it takes.
-    engine.put_archive(container, folder, pieces.boxed(), u64::MAX).await?;
-    Ok(read.load(Ordering::Relaxed))
+    let pieces = ReaderStream::with_capacity(theirs, PIPE).boxed();
+    let sent = engine.put_archive(container, folder, pieces, u64::MAX).await;
+    // Why there was no whole archive says more than that the engine found none.
+    let copied = checking.await.map_err(joined)?;
+    match (sent, copied) {
+        (_, Err(error)) => Err(error),
+        (Err(error), Ok(_)) => Err(error.into()),
+        (Ok(()), Ok(copied)) => Ok(copied),
+    }
+}
+
+fn broken(error: io::Error) -> Error {
+    Error::NotCopied { path: "the archive".into(), reason: error.to_string() }
+}
+
+/// Hands an archive on, entry by entry.
+///
+/// # Errors
+/// One without entries, one that breaks off, and one that writes over what swarm mounts.
+fn checked(
+    archive: impl Read,
+    into: impl Write,
+    mounted: &Mounted,
+    folder: &Path,
+) -> Result<Copied, Error> {
+    let mut archive = tar::Archive::new(archive);
+    let mut builder = tar::Builder::new(into);
+    let mut copied = Copied::default();
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        mounted.refuse(&folder.join(path.strip_prefix("/").unwrap_or(&path)))?;
+        let mut header = entry.header().clone();
+        let kind = header.entry_type();
+        let handed = if kind.is_symlink() || kind.is_hard_link() {
+            let target = entry.link_name().map_err(broken)?.unwrap_or_default().into_owned();
+            builder.append_link(&mut header, &path, target)
+        } else {
+            if kind.is_gnu_sparse() {
+                header.set_entry_type(tar::EntryType::Regular);
+            }
+            header.set_size(entry.size());
+            copied.bytes += entry.size();
+            builder.append_data(&mut header, &path, &mut entry)
+        };
+        handed.map_err(broken)?;
+        copied.files += 1;
+    }
+    if copied.files == 0 {
+        return Err(broken(io::Error::other("it is empty")));
+    }
+    builder.finish().map_err(broken)?;
+    Ok(copied)
 }
 
 /// A file or a folder of a container as a tar archive, as the engine packs it.
@@ -138,9 +264,11 @@ pub async fn unpack_in(
 pub async fn archive_of(
     engine: &dyn Engine,
     container: &str,
+    mounted: &Mounted,
     source: &str,
 ) -> Result<BoxStream<'static, Result<bytes::Bytes, engine::Error>>, Error> {
     from_root(source)?;
+    mounted.refuse(Path::new(source))?;
     let pieces = engine::if_there(engine.get_archive(container, source).await)?;
     pieces.ok_or_else(|| no_file(source))
 }
@@ -241,6 +369,7 @@ fn header(meta: &Metadata) -> tar::Header {
 pub async fn copy_out(
     engine: &dyn Engine,
     container: &str,
+    mounted: &Mounted,
     source: &str,
     target: &Path,
 ) -> Result<Copied, Error> {
@@ -249,6 +378,7 @@ pub async fn copy_out(
         Some(Component::Normal(name)) if source.starts_with('/') => name.to_owned(),
         _ => return Err(of_source("name a file or a folder, from `/` on".into())),
     };
+    mounted.refuse(Path::new(source))?;
     let to = if target.is_dir() { target.join(&own) } else { target.to_owned() };
     let failed = |error: io::Error| Error::NotCopied {
         path: to.display().to_string(),
@@ -328,6 +458,42 @@ mod tests {
         let mut tar = tar::Builder::new(Vec::new());
         pack(&mut tar, path, Path::new(name), &mut copied).unwrap();
         (tar.into_inner().unwrap(), copied)
+    }
+
+    #[test]
+    fn nothing_is_written_over_what_swarm_mounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("run");
+        fs::create_dir_all(source.join("secrets")).unwrap();
+        fs::write(source.join("secrets/pw"), "mine").unwrap();
+        fs::write(source.join("page"), "mine").unwrap();
+        let mounted = Mounted(["/run/secrets/pw", "/page", "/tmp"].map(PathBuf::from).into());
+        let refused =
+            |destination: &str| mounted.refuse_all(&source, Path::new(destination)).is_err();
+        for (destination, is) in [
+            ("/run/secrets/pw", true),
+            ("/run//x/../secrets/./pw", true),
+            ("/tmp/x", true),
+            ("/run", true),
+            ("/", true),
+            ("/srv/run", false),
+            ("/pages", false),
+            ("/run/secrets2", false),
+        ] {
+            assert_eq!(refused(destination), is, "{destination}");
+        }
+        let (archive, _) = packed(&source, "run");
+        let check = |place: &str| {
+            let mut out = Vec::new();
+            checked(archive.as_slice(), &mut out, &mounted, Path::new(place)).map(|_| out)
+        };
+        assert!(check("/").is_err());
+        let out = check("/srv").unwrap();
+        let into = folder.path().join("into");
+        fs::create_dir(&into).unwrap();
+        assert_eq!(unpack(out.as_slice(), &into).unwrap().files, 4);
+        let empty = checked(io::empty(), io::sink(), &mounted, Path::new("/srv"));
+        assert!(empty.unwrap_err().to_string().contains("it is empty"));
     }
 
     #[test]

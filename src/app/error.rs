@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     hint::Hint,
-    home::{ConnectionKind, GivenGrant, GivenReach, Grant},
+    home::{ConnectionKind, GivenGrant, GivenReach, Grant, ServerName},
     owner::{
         journal::{Journal, Step, What},
         lease::Holder,
@@ -54,6 +54,9 @@ pub struct Unfinished {
     /// backup: some of them may run again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<String>,
+    /// Of a move, the server that the app leaves: two have it meanwhile.
+    #[serde(skip)]
+    pub server: Option<ServerName>,
 }
 
 impl Unfinished {
@@ -81,6 +84,7 @@ impl Unfinished {
                 holds.dedup();
                 holds
             },
+            server: kept.entry.moves.as_ref().map(|moves| moves.from.clone()),
         }
     }
 
@@ -91,7 +95,10 @@ impl Unfinished {
 
     /// What to type.
     pub fn next(&self) -> String {
-        let app = &self.app;
+        let app = match &self.server {
+            Some(server) => format!("{} --server {server}", self.app),
+            None => self.app.clone(),
+        };
         let resume = format!("`potluck app resume {app}` finishes it");
         let abort = format!("`potluck app abort {app}` undoes it");
         match (self.aborting, self.past_return) {
@@ -232,6 +239,9 @@ pub enum Error {
     /// Its point of no return is passed.
     #[error("{told} cannot be undone any more: `{step}` has begun")]
     PastReturn { app: String, told: String, step: String },
+    /// This folder does not know of it yet.
+    #[error("{app} was moved to {} by {} at {}", line(.server), line(.by), .at.strftime("%Y-%m-%d %H:%M:%S UTC"))]
+    MovedAway { app: String, server: String, by: String, at: Timestamp },
     /// Undoing it has begun.
     #[error("{told} is being undone, and cannot be finished any more")]
     Undoing { app: String, told: String },
@@ -659,6 +669,10 @@ impl Hint for Error {
             Error::PastReturn { app, .. } => {
                 Some(format!("`potluck app resume {app}` finishes it"))
             }
+            Error::MovedAway { app, .. } => Some(format!(
+                "pull what the one who moved it has; if another app is to have its place here, \
+                 `potluck app rm {app}` first"
+            )),
             Error::Undoing { app, .. } => Some(format!("`potluck app abort {app}` undoes it")),
             Error::NotSealed { .. } => Some(
                 "a drill has nothing of the host; restore this app by hand on another server to \

@@ -48,7 +48,7 @@ use crate::{
 
 pub use causes::{CauseRow, Causes, causes};
 pub use checks::{new_settings, reserved_findings};
-pub use copy::{Copied, archive_of, copy_in, copy_out, unpack_in};
+pub use copy::{Copied, Mounted, archive_of, copy_in, copy_out, unpack_in};
 pub use error::{DataMigrated, Error, Left, MigrationFailed, NoRotation, Taken, Unfinished};
 pub use half_restored::half_restored;
 pub use load::{load, load_deployed, load_with, names_secrets};

@@ -70,16 +70,18 @@ pub struct Seen(pub BTreeMap<ServerName, Result<Server, Failure>>);
 
 pub const NOT_DEPLOYED: &str = "not deployed";
 
-/// Asks the servers of these apps.
+/// Asks the servers of these apps, and these servers.
 ///
 /// # Errors
 /// If it was interrupted.
 pub fn look<'a>(
     home: &Home,
     apps: impl Iterator<Item = &'a AppEntry>,
+    others: impl IntoIterator<Item = ServerName>,
     what: What,
 ) -> Result<Seen, Failure> {
-    let mut servers: BTreeMap<ServerName, BTreeSet<String>> = BTreeMap::new();
+    let mut servers: BTreeMap<ServerName, BTreeSet<String>> =
+        others.into_iter().map(|server| (server, BTreeSet::new())).collect();
     for entry in apps {
         let stacks = servers.entry(entry.server.clone()).or_default();
         // One whose stack cannot be told is unknown.

@@ -11,7 +11,7 @@ use super::{
     failure::Outcome,
     fleet::{self, What},
     session::Session,
-    side_by_side::select_known,
+    side_by_side::select_any,
     table::Table,
 };
 use crate::{
@@ -85,8 +85,8 @@ struct Report {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let apps = select_known(&home, &args.apps, args.server.as_ref())?;
-    let seen = fleet::look(&home, apps.iter(), What::HistoryAlone)?;
+    let apps = select_any(&home, &args.apps, args.server.as_ref())?;
+    let seen = fleet::look(&home, apps.iter(), [], What::HistoryAlone)?;
     let mut report = Report { operations: Vec::new(), unread: Vec::new() };
     for (server, said) in &seen.0 {
         if let Err(failure) = said {

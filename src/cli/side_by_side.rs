@@ -60,6 +60,26 @@ pub fn select_known(
     }
 }
 
+/// The same for what looks at all that is there, which may be nothing yet.
+///
+/// # Errors
+/// As [`select_known`], but where no name was given.
+pub fn select_any(
+    home: &Home,
+    names: &[String],
+    server: Option<&ServerName>,
+) -> Result<Vec<AppEntry>, Failure> {
+    if !names.is_empty() {
+        return select_known(home, names, server);
+    }
+    if let Some(server) = server {
+        home.server(server)?;
+    }
+    let mut apps = home.apps()?;
+    apps.retain(|app| server.is_none_or(|server| app.server == *server));
+    Ok(apps)
+}
+
 /// Whether a name fits a pattern, in which `*` stands for anything.
 pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {

@@ -138,9 +138,9 @@ impl Hint for Error {
             Error::UnknownServer { nearest: None, .. } => {
                 Some("`potluck server ls` lists the servers, `potluck server add` adds one".into())
             }
-            Error::AmbiguousApp { app, second, .. } => Some(format!(
-                "remove or rename one of the two files `servers/*/{app}.env`, or say `--server \
-                 {second}`"
+            Error::AmbiguousApp { second, .. } => Some(format!(
+                "say `--server {second}`, or the other one; where `potluck app move` did not end, \
+                 the one that the app leaves"
             )),
             Error::ServerInUse { .. } => {
                 Some("remove its apps first, with `potluck app rm`".into())

@@ -47,7 +47,7 @@ impl Home {
     pub fn nightly(&self) -> Result<NightlySettings, Error> {
         let path = self.root().join(FILE);
         if !path.exists() {
-            return Ok(NightlySettings::default());
+            return Ok(NightlySettings { notify: self.notify()?, ..NightlySettings::default() });
         }
         let mut settings: NightlySettings = read_yaml(&path)?;
         let bad = |message: String| Error::Invalid { path: path.clone(), message };

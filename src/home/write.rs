@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::Error;
-use crate::bounded;
+use crate::{bounded, regular};
 
 /// Longest file of settings that is read, in bytes.
 pub(super) const MAX_READ: u64 = 1 << 20;
@@ -70,11 +70,7 @@ pub(super) fn as_text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Error
 /// A whole file.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let reading = |source| Error::Io { action: "reading", path: path.into(), source };
-    let file = File::open(path).map_err(reading)?;
-    if file.metadata().map_err(reading)?.is_dir() {
-        return Err(reading(io::ErrorKind::IsADirectory.into()));
-    }
-    bounded::read(file, MAX_READ).map_err(|error| match bounded::is_too_large(&error) {
+    regular::read(path, MAX_READ).map_err(|error| match bounded::is_too_large(&error) {
         true => Error::Invalid { path: path.into(), message: error.to_string() },
         false => reading(error),
     })

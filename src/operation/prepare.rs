@@ -45,7 +45,7 @@ use super::{
     releases,
     safety::{self, Safety},
     server,
-    unfinished::history_of,
+    unfinished::{history_of, refuse_moved},
 };
 
 /// A deploy that is completely prepared.
@@ -175,6 +175,7 @@ pub(super) async fn prepare(
     takeovers.extend(reviewed.warning);
     let known = releases::all(&app.engine).await?;
     let settings = known.changed_settings(app);
+    refuse_moved(&app.engine, app.entry.name.as_str()).await?;
     let behind = behind::look(context, app, &known, &settings, options, asks)?;
     // What a colleague deployed is what there is to change.
     let adopted = match resumed.is_none() && !options.restoring {

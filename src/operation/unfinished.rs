@@ -11,7 +11,7 @@ use crate::{
     owner::{
         Confined, KIND_LABEL,
         history::{self, History, Line},
-        journal::{self as kept, Journal as Kept, Outcome},
+        journal::{self as kept, Journal as Kept, Outcome, What},
         lease,
     },
 };
@@ -27,10 +27,29 @@ pub(super) async fn close(
     by: &str,
     error: Option<String>,
 ) -> Result<(), Error> {
+    add_line(engine, stack, line_of(kept, by, error)).await?;
+    if_there(engine.remove_config(&kept.config).await)?;
+    Ok(())
+}
+
+/// Writes the line of an operation that was done into the history of another server.
+///
+/// # Errors
+/// What the engine says.
+pub(super) async fn tell(
+    engine: &dyn Engine,
+    stack: &StackName,
+    kept: &Kept,
+    by: &str,
+) -> Result<(), Error> {
+    add_line(engine, stack, line_of(kept, by, None)).await
+}
+
+fn line_of(kept: &Kept, by: &str, error: Option<String>) -> Line {
     let Kept { entry, reached, .. } = kept;
     let outcome = reached.outcome.unwrap_or(Outcome::Failed);
     let began_by = format!("{} on {}", entry.user, entry.host);
-    let line = Line {
+    Line {
         operation: entry.operation.clone(),
         what: entry.what,
         user: entry.user.clone(),
@@ -47,10 +66,32 @@ pub(super) async fn close(
         step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
         error,
         by: (by != began_by).then(|| by.to_owned()),
+    }
+}
+
+/// Fails where the app has gone to another server, and this folder does not know it yet.
+///
+/// # Errors
+/// [`Error::MovedAway`], and what the engine says.
+pub(super) async fn refuse_moved(confined: &Confined, app: &str) -> Result<(), Error> {
+    if confined.record_id().await?.is_some() {
+        return Ok(());
+    }
+    let lines = match lines_of(confined).await {
+        Err(Error::BadJournal { .. }) => return Ok(()),
+        lines => lines?,
     };
-    add_line(engine, stack, line).await?;
-    if_there(engine.remove_config(&kept.config).await)?;
-    Ok(())
+    match lines.last() {
+        Some(line) if line.what == What::Move && line.outcome == Outcome::Done => {
+            Err(Error::MovedAway {
+                app: app.to_owned(),
+                server: line.after.clone().unwrap_or_default(),
+                by: format!("{}@{}", line.user, line.host),
+                at: line.ended,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {

@@ -78,10 +78,10 @@ impl Line {
     /// how long it took, and how it ended.
     pub fn row(&self) -> [String; 7] {
         // Of an upgrade, the set is beside its release.
-        let is_about_set =
-            matches!(self.what, What::Backup | What::Restore | What::Rebuild | What::Move);
+        let is_about_set = matches!(self.what, What::Backup | What::Restore | What::Rebuild);
         let about = match (&self.set, &self.before, &self.after) {
             (Some(set), ..) if is_about_set => set.clone(),
+            (_, _, Some(server)) if self.what == What::Move => format!("to {server}"),
             (_, Some(before), Some(after)) if before != after => format!("{before} → {after}"),
             (_, _, Some(after)) => after.clone(),
             (_, Some(before), None) => before.clone(),

@@ -320,6 +320,7 @@ pub(crate) struct Source {
 /// The server that an app goes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moves {
+    pub from: ServerName,
     pub to: ServerName,
     /// Volumes that stay on the server that it leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

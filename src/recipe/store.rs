@@ -307,8 +307,11 @@ impl Store {
         let (folder, into) = private_folder()?;
         tree::from_git(repository.path(), &commit, &into, Budget::new(recipe))?;
         // A release of the same commit that somebody else tagged is not what was asked for.
-        let version = match found_by.strip_prefix("refs/tags/").filter(|_| signed.is_some()) {
-            Some(tag) => Release::parse(tag).map(|_| tag.to_owned()),
+        let tag = found_by.strip_prefix("refs/tags/");
+        let version = match tag.filter(|tag| Release::parse(tag).is_some()) {
+            Some(tag) => Some(tag.to_owned()),
+            // Which tags of a commit are believed, only their signatures say.
+            None if signed.is_some() => None,
             None => newest_first(repository.tags_at(&commit)?.lines()).into_iter().next(),
         };
         let facts = Facts { recipe: recipe.clone(), version, commit: Some(commit) };

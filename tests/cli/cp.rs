@@ -74,7 +74,7 @@ fn archives_go_in_and_come_out_as_streams() {
     let put = cp(&["-", "app:/content", "--json"]).write_stdin(archive.clone()).output().unwrap();
     assert!(put.status.success(), "{put:?}");
     let said: serde_json::Value = serde_json::from_slice(&put.stdout).unwrap();
-    assert_eq!(said["bytes"], archive.len());
+    assert_eq!((&said["files"], &said["bytes"]), (&1.into(), &4.into()));
     assert_eq!(fs::read_to_string(volume.join("kitchen/soup")).unwrap(), "hot\n");
 
     let got = cp(&["app:/content/kitchen", "-"]).output().unwrap();
@@ -94,7 +94,7 @@ fn archives_go_in_and_come_out_as_streams() {
             &["-", "app:/content"],
             b"not an archive, but long enough to be read as one",
             1,
-            "/content",
+            "the archive",
         ),
         (&["app:/no/such", "-"], b"", 1, "/no/such"),
         (&["app:/content/kitchen", "-", "--json"], b"", 2, "there is no report beside it"),

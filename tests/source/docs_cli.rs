@@ -73,7 +73,7 @@ const COMMANDS: &[(&str, Types)] = &[
             ("cli/app/upgrade/many.rs", "Row"),
         ],
     ),
-    ("app cp", &[("app/copy.rs", "Copied"), ("cli/app/cp.rs", "Unpacked")]),
+    ("app cp", &[("app/copy.rs", "Copied")]),
     (
         "app move",
         &[("operation/moving/plan.rs", "MovePlan"), ("operation/moving/plan.rs", "MoveReport")],

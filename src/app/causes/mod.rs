@@ -288,6 +288,7 @@ mod tests {
                 aborting: false,
                 running: false,
                 holds: Vec::new(),
+                server: None,
             })
         };
         for (holder, open, codes) in [

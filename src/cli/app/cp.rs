@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::run::container;
 use crate::{
-    app::{self, OnServer},
+    app::{self, Mounted, OnServer},
     cli::{
         arguments::{AppArg, JsonArg},
         exit::Exit,
@@ -20,6 +20,7 @@ use crate::{
         ui::counted,
     },
     engine::{self, Engine},
+    home::StackName,
 };
 
 /// Copy files into one of an app's running services, or out of it.
@@ -27,7 +28,7 @@ use crate::{
 /// One of SOURCE and DESTINATION is SERVICE:PATH, the other a path of this machine. A folder
 /// is copied with all that is in it; into a destination that is a folder, else under that
 /// name. In a service the copy belongs to root, here to you. Nothing is copied into what swarm
-/// mounts there: secrets, configs, memory.
+/// mounts there, nor out of it: secrets, configs, memory.
 ///
 /// With `-` instead of a path of this machine, a tar archive is read from standard input and
 /// unpacked in a folder of the service, with the owners that it says, or written to standard
@@ -40,8 +41,7 @@ Examples:
   potluck app cp wiki.example.org app:/var/www/html/uploads - | gzip > uploads.tar.gz
   tar -c uploads | potluck app cp wiki.example.org - app:/var/www/html
 
-JSON: {files, bytes, skipped}; `skipped` are devices, sockets and pipes. Of an archive that is
-unpacked: {bytes}.")]
+JSON: {files, bytes, skipped}; `skipped` are devices, sockets and pipes.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,
@@ -113,13 +113,6 @@ impl Way {
     }
 }
 
-/// What was unpacked.
-#[derive(Debug, serde::Serialize)]
-struct Unpacked {
-    /// Of the archive.
-    bytes: u64,
-}
-
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let way = way(&args.source, &args.destination)?;
     way.check(args.json.json)?;
@@ -130,26 +123,25 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let id = async { Ok::<_, Failure>(container(engine, &entry, &stack, way.service()).await?.id) };
     let cut = "the copy was not finished";
     let copied = match &way {
-        Way::In { source, path, .. } => {
-            wait(cut, async { Ok(app::copy_in(engine, &id.await?, source, path).await?) })?
-        }
-        Way::Out { path, destination, .. } => {
-            wait(cut, async { Ok(app::copy_out(engine, &id.await?, path, destination).await?) })?
-        }
+        Way::In { source, path, .. } => wait(cut, async {
+            let (id, mounted) = (id.await?, mounted(engine, &stack, &way).await?);
+            Ok(app::copy_in(engine, &id, &mounted, source, path).await?)
+        })?,
+        Way::Out { path, destination, .. } => wait(cut, async {
+            let (id, mounted) = (id.await?, mounted(engine, &stack, &way).await?);
+            Ok(app::copy_out(engine, &id, &mounted, path, destination).await?)
+        })?,
         Way::Pack { path, .. } => {
-            wait(cut, async { write(app::archive_of(engine, &id.await?, path).await?).await })?;
+            wait(cut, async {
+                let (id, mounted) = (id.await?, mounted(engine, &stack, &way).await?);
+                write(app::archive_of(engine, &id, &mounted, path).await?).await
+            })?;
             return Ok(Exit::DONE);
         }
-        Way::Unpack { path, .. } => {
-            let bytes = wait(cut, async {
-                Ok(app::unpack_in(engine, &id.await?, tokio::io::stdin(), path).await?)
-            })?;
-            return session.report(&Unpacked { bytes }, &args.json, |unpacked| {
-                let size = HumanBytes(unpacked.bytes);
-                session.ui.say(format_args!("Unpacked an archive of {size}."));
-                Ok(())
-            });
-        }
+        Way::Unpack { path, .. } => wait(cut, async {
+            let (id, mounted) = (id.await?, mounted(engine, &stack, &way).await?);
+            Ok(app::unpack_in(engine, &id, &mounted, tokio::io::stdin(), path).await?)
+        })?,
     };
     session.report(&copied, &args.json, |copied| {
         let files = counted(usize::try_from(copied.files).unwrap_or(usize::MAX), "file");
@@ -161,6 +153,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// What swarm mounts into the service's containers.
+async fn mounted(engine: &dyn Engine, stack: &StackName, way: &Way) -> Result<Mounted, Failure> {
+    let name = format!("{stack}_{}", way.service());
+    let service = engine.service(&name).await?;
+    Ok(service.spec.as_ref().map(Mounted::of).unwrap_or_default())
 }
 
 /// Writes an archive to standard output.

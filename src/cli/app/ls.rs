@@ -135,7 +135,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         rows.push((entry, row));
     }
     if args.status {
-        let seen = fleet::look(&home, rows.iter().map(|(entry, _)| entry), What::State)?;
+        let seen = fleet::look(&home, rows.iter().map(|(entry, _)| entry), [], What::State)?;
         for failure in seen.failures() {
             session.ui.warn(failure.message.as_deref().unwrap_or_default());
         }

@@ -71,6 +71,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let store = session.recipes()?;
     let path = home.root().join("catalogue").join(LIST);
+    // It came with a clone, and leads wherever its author likes.
+    if path.is_symlink() {
+        return Err(Failure::new(format!("{} is a symbolic link", path.display()))
+            .hint("remove it: the list is a file of its own"));
+    }
     let mut list = known(&path)?;
     let (mut recipes, mut left_out) = (Vec::new(), Vec::new());
     let wanted = match args.recipes.is_empty() {
@@ -134,8 +139,12 @@ fn publish(args: &Args, home: &crate::home::Home) -> Result<Option<String>, Fail
     let desk = Desk::open(&store, &name).map_err(|error| {
         Failure::from(error).hint("`potluck catalogue sync URL` clones the catalogue first")
     })?;
+    desk.address()?;
     if !desk.differences()?.iter().any(|difference| difference.path == LIST) {
-        return Ok(None);
+        // Of a run whose push failed.
+        let Some(branch) = desk.ahead() else { return Ok(None) };
+        desk.publish(branch, None)?;
+        return Ok(Some(desk.head().to_owned()));
     }
     let message = "chore: publish new catalogue release changes";
     let made =

@@ -20,6 +20,7 @@ use crate::{
         Version,
         author::{Desk, set_version, version},
         lint::lint,
+        version::Release,
     },
 };
 
@@ -92,6 +93,21 @@ struct Report {
 /// Where the note of the coming release is kept.
 const NEXT: &str = "release/next";
 
+/// Fails for what is no version, or no name of a tag, before anything is changed.
+fn require_version(wanted: &str) -> Result<(), Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_');
+    let is_tag = wanted.chars().all(plain)
+        && !wanted.contains("..")
+        && !wanted.ends_with('.')
+        && !wanted.ends_with('+')
+        && !wanted.to_ascii_lowercase().ends_with(".lock");
+    match is_tag && Release::parse(wanted).is_some() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("`{}` is not a version", clean(wanted)))
+            .hint("the recipe's version, and that of its main image: `1.2.0+6.4`")),
+    }
+}
+
 pub fn run(args: &Args, session: &Session) -> Outcome {
     if args.publish && session.offline {
         return Err(Failure::usage("`--offline` and publishing exclude each other"));
@@ -102,8 +118,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let newest = store.versions(&args.recipe)?.into_iter().next();
     let given = args.version.as_deref();
     let wanted = wanted(session, given, args.bump.bump(), newest.as_deref(), &text)?;
-    if wanted.contains('/') {
-        return Err(Failure::usage("a version has no slash"));
+    require_version(&wanted)?;
+    if args.publish {
+        desk.address()?;
     }
     lint_of(&store.examine(&args.recipe, &Version::Working)?)?;
 
@@ -134,8 +151,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     session.ui.say(format_args!("  tag      {}", clean(&wanted)));
     if args.publish {
-        let origin = desk.origin()?.unwrap_or_else(|| "nowhere: it has no `origin`".into());
-        session.ui.say(format_args!("  push to  {}", clean(&origin)));
+        session.ui.say(format_args!("  push to  {}", clean(&desk.address()?)));
     }
     for path in &left_out {
         session.ui.warn(format_args!("{} is new to git and left out", clean(path)));

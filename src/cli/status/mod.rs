@@ -5,7 +5,7 @@ mod told;
 mod verdict;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ use super::{
     fleet::{self, in_words, recipe_of},
     newest::Newest,
     session::{Session, operator, wait},
-    side_by_side::select_known,
+    side_by_side::select_any,
     table::Table,
     ui::counted,
 };
@@ -37,7 +37,7 @@ use crate::{
         },
         shown,
     },
-    home::{AppEntry, Home, NightlySettings, ServerName, lock_file::RecipePin},
+    home::{AppEntry, Home, LockFile, NightlySettings, ServerName, lock_file::RecipePin},
     notify,
     text::line,
 };
@@ -173,7 +173,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let home = session.home()?;
         let report = look(args, session, &home, &mut Slow::default())?;
         if args.notify {
-            tell(session, &home, &report)?;
+            let is_whole = args.apps.is_empty() && args.server.is_none();
+            tell(session, &home, &report, is_whole)?;
         }
         session.report(&report, &args.json, |report| show(args, session, report))?;
         return Ok(if report.ok { Exit::DONE } else { Exit::FAILED });
@@ -195,11 +196,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn look(args: &Args, session: &Session, home: &Home, slow: &mut Slow) -> Result<Report, Failure> {
-    let apps = select_known(home, &args.apps, args.server.as_ref())?;
+    let apps = select_any(home, &args.apps, args.server.as_ref())?;
+    // Those without apps, too: one that stands by has to answer.
+    let servers = match (&args.server, args.apps.is_empty()) {
+        (Some(server), true) => vec![server.clone()],
+        (None, true) => home.servers()?,
+        (_, false) => Vec::new(),
+    };
     let settings = home.nightly()?;
     let max_age = max_age(None, &settings)?;
     let drills = home.has_evidence()?;
-    let seen = fleet::look(home, apps.iter(), slow.what())?;
+    let seen = fleet::look(home, apps.iter(), servers, slow.what())?;
     slow.renew(&seen, home, &apps)?;
     let slow = &*slow;
     let now = Timestamp::now();
@@ -247,7 +254,10 @@ struct Looking<'a> {
 impl Looking<'_> {
     fn app(&self, seen: &fleet::Seen, entry: &AppEntry, newest: &mut Newest) -> AppRow {
         let Looking { session, home, settings, now, .. } = *self;
-        let lock = fleet::lock_file(session, home, entry);
+        let (lock, unreadable) = match home.lock_file(entry) {
+            Ok(lock) => (lock, None),
+            Err(error) => (LockFile::default(), Some(error)),
+        };
         let (status, mut without) = seen.status(home, entry);
         without.retain(|service| !lock.resting.contains(service));
         let record = Record::read(home, entry).map_err(|error| error.to_string());
@@ -264,6 +274,12 @@ impl Looking<'_> {
             now,
         };
         let mut findings = of_app(&facts);
+        findings.extend(unreadable.map(|error| Finding {
+            code: "lock-file",
+            severity: Severity::Wrong,
+            message: line(&error.to_string()).into_owned(),
+            next: Some(format!("`potluck app check {}`", entry.name)),
+        }));
         let recipe = match recipe_of(home, entry) {
             Ok(found) => found.map(|(recipe, _)| recipe),
             Err(error) => {
@@ -423,7 +439,7 @@ fn show(args: &Args, session: &Session, report: &Report) -> Result<(), Failure> 
 }
 
 /// Tells people of what is news. What could not be told stays news.
-fn tell(session: &Session, home: &Home, report: &Report) -> Result<(), Failure> {
+fn tell(session: &Session, home: &Home, report: &Report, is_whole: bool) -> Result<(), Failure> {
     let Some(settings) = home.notify()? else {
         session.ui.warn("nobody is notified: there is no notify.yml");
         session.ui.hint("write `mail: [ADDRESS]` into notify.yml in the operator's folder");
@@ -435,7 +451,20 @@ fn tell(session: &Session, home: &Home, report: &Report) -> Result<(), Failure> 
         .map(|it| (format!("{} {}", it.0, it.1.code), told_line(it)))
         .collect();
     let names: Wrong = wrong.keys().cloned().collect();
-    let text = match told::news(home, &names)? {
+    let known = told::read(home)?;
+    // What was not looked at is as people know it.
+    let names: Wrong = match is_whole {
+        true => names,
+        false => {
+            let servers = report.servers.iter().map(|row| row.server.as_str());
+            let looked: BTreeSet<&str> =
+                report.apps.iter().map(|row| row.app.as_str()).chain(servers).collect();
+            let is_other =
+                |name: &&String| name.split_once(' ').is_some_and(|(of, _)| !looked.contains(of));
+            names.into_iter().chain(known.iter().filter(is_other).cloned()).collect()
+        }
+    };
+    let text = match told::news(&known, &names) {
         News::None => {
             told::remember(home, &names)?;
             return Ok(());

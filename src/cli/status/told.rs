@@ -26,20 +26,23 @@ fn path(home: &Home) -> PathBuf {
     home.state().join("told")
 }
 
-/// Compares with what people were told last. A file that cannot be understood is as none: they
-/// are told again.
+/// What people were told last. A file that cannot be understood is as none: they are told again.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn news(home: &Home, wrong: &Wrong) -> Result<News, Error> {
+pub fn read(home: &Home) -> Result<Wrong, Error> {
     let bytes = read_state(&path(home))?.unwrap_or_default();
-    let told: Wrong = serde_json::from_slice(&bytes).unwrap_or_default();
-    let new: Wrong = wrong.difference(&told).cloned().collect();
-    Ok(match (new.is_empty(), wrong.is_empty() && !told.is_empty()) {
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// Compares what is wrong now with what people were told.
+pub fn news(told: &Wrong, wrong: &Wrong) -> News {
+    let new: Wrong = wrong.difference(told).cloned().collect();
+    match (new.is_empty(), wrong.is_empty() && !told.is_empty()) {
         (false, _) => News::Of(new),
         (true, true) => News::Well,
         (true, false) => News::None,
-    })
+    }
 }
 
 /// Remembers what people know now.
@@ -69,10 +72,10 @@ mod tests {
             (of(&[]), News::Well),
             (of(&[]), News::None),
         ] {
-            assert_eq!(news(&home, &wrong).unwrap(), expected, "{wrong:?}");
+            assert_eq!(news(&read(&home).unwrap(), &wrong), expected, "{wrong:?}");
             remember(&home, &wrong).unwrap();
         }
         std::fs::write(path(&home), "x").unwrap();
-        assert_eq!(news(&home, &of(&["a"])).unwrap(), News::Of(of(&["a"])));
+        assert_eq!(news(&read(&home).unwrap(), &of(&["a"])), News::Of(of(&["a"])));
     }
 }

@@ -46,8 +46,12 @@ pub struct Facts<'a> {
 pub fn taken(found: Option<&Found>, record: &Result<Record, String>) -> Option<Taken> {
     let here = record.as_ref().ok().and_then(|record| record.good.as_ref());
     let here = here.map(|good| Taken { set: good.set.clone(), at: good.ended });
+    // An upgrade, or a move, that was done has taken its set before anything else.
     let there = lines(found).iter().rev().find_map(|line| match (line.what, line.outcome) {
         (What::Backup, Outcome::Done) => Some(Taken { set: line.set.clone()?, at: line.ended }),
+        (What::Upgrade | What::Move, Outcome::Done) => {
+            Some(Taken { set: line.set.clone()?, at: line.began })
+        }
         _ => None,
     });
     here.into_iter().chain(there).max_by_key(|taken| taken.at)

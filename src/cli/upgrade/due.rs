@@ -106,7 +106,7 @@ pub fn look(
         looked.push(Looked { policy, window, row, due });
     }
     let asked = looked.iter().filter_map(|it| it.due.as_ref()).map(|(entry, _)| entry);
-    let seen = fleet::look(home, asked, What::State)?;
+    let seen = fleet::look(home, asked, [], What::State)?;
     for it in &mut looked {
         let Some((entry, _)) = &it.due else { continue };
         let (status, _) = seen.status(home, entry);

@@ -9,7 +9,7 @@ use super::{
         lease::{Lease, leased},
         rebuild::{NewApp, Rebuild, identity_of},
         recover::{self, undo_services},
-        unfinished::whats_next,
+        unfinished::{tell, whats_next},
     },
     BACKUP, MAKE, STOP, STOP_REST, TAKE_OFF, leave,
     plan::MoveReport,
@@ -60,7 +60,13 @@ impl Move {
                 services: recover::services(live.iter()),
                 ran: true,
                 new_secrets: target.new_secrets.iter().cloned().collect(),
-                moves: Some(Moves { to: target.app.server.clone(), keeps: plan.keeps.clone() }),
+                // What the history says of it.
+                after: Some(target.app.server.to_string()),
+                moves: Some(Moves {
+                    from: app.entry.server.clone(),
+                    to: target.app.server.clone(),
+                    keeps: plan.keeps.clone(),
+                }),
                 ..journal::entry_of(lease, &app.entry.name, What::Move)
             };
             let journal = Journal::begin(&engine, lease, begins).await?;
@@ -164,7 +170,9 @@ impl Moving<'_> {
         let done = leave::leave(self, app, &journal).await;
         match done {
             Ok(report) => {
-                journal.end_for_good().await?;
+                self.tell_there(&journal).await;
+                // Whoever still has its files here learns from it where the app is.
+                journal.end(self.context, Outcome::Done, None).await?;
                 leave::forget_files(self)?;
                 Ok(report)
             }
@@ -172,6 +180,23 @@ impl Moving<'_> {
                 self.warn_unfinished(error.of_engine());
                 Err(error)
             }
+        }
+    }
+
+    /// The history of the app on the other server begins with it.
+    async fn tell_there(&self, journal: &Journal) {
+        let mut kept = journal.kept();
+        kept.reached.outcome = Some(Outcome::Done);
+        let (here, there) = (self.guard.app(), self.guard_there.app());
+        let told = async {
+            let engine = there::engine_of(self.context, here, there)?;
+            let by = self.context.operator.to_string();
+            tell(&*engine.beneath(), engine.stack(), &kept, &by).await
+        };
+        if let Err(error) = told.await {
+            let said =
+                format!("the history of {} on {} lacks it: {error}", there.name, there.server);
+            self.context.progress.warn(said);
         }
     }
 
@@ -296,7 +321,8 @@ impl Moving<'_> {
         {
             return error;
         }
-        if journal.has_begun(MAKE) && error.of_engine().is_some_and(stays_unfinished) {
+        // They go with the last of what was made there.
+        if journal.has_begun(MAKE) && context.home.env_path(self.guard_there.app()).is_file() {
             self.warn_left_there();
         }
         context.progress.step(format!("start {name} on {} again", app.entry.server));

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::{self, Context},
     backup::{
-        Error, SetId,
+        Error, Repository, SetId,
         restore::obstacle::Obstacle,
         set::{
             ItemKind,
@@ -87,10 +87,10 @@ impl Aside {
             let settings = server(home, &target.source.server, None)?;
             aside.home().write_server(&target.source.server, &settings)?;
         }
-        let source = aside.home().server(&target.source.server)?;
-        if source.backup.is_none_or(|backup| !backup.names_repository()) {
-            let server = target.source.server.clone();
-            return Err(Box::new(Obstacle::NoRepository { server }).into());
+        let server = &target.source.server;
+        let repository = Repository::of(&aside.home(), server, None, &[])?;
+        if repository.own && !Path::new(&repository.location).is_dir() {
+            return Err(Box::new(Obstacle::NoRepository { server: server.clone() }).into());
         }
         Ok(aside)
     }

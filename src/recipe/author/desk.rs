@@ -389,11 +389,18 @@ impl Desk {
             .any(|kind| text.contains(&format!("-----BEGIN {kind}-----"))))
     }
 
-    /// Sends the branch and a tag to `origin`, both or neither.
+    /// The branch, if it has commits that `origin` lacks, as far as that was fetched.
+    pub fn ahead(&self) -> Option<&str> {
+        let branch = self.branch.as_deref()?;
+        let there = self.repository.commit(&format!("refs/remotes/origin/{branch}"));
+        (there.as_ref() != Some(&self.head)).then_some(branch)
+    }
+
+    /// Where it is published.
     ///
     /// # Errors
-    /// [`Error::Git`]; [`Error::Source`] for an origin that is no address of a host.
-    pub fn publish(&self, branch: &str, tag: Option<&str>) -> Result<(), Error> {
+    /// As [`Desk::publish`], for what is known before anything is sent.
+    pub fn address(&self) -> Result<String, Error> {
         let Some(address) = self.origin()? else {
             return Err(Unreadable::Odd("it has no `origin` to publish to".into()).at(&self.place));
         };
@@ -404,6 +411,15 @@ impl Desk {
                     .into(),
             });
         }
+        Ok(address)
+    }
+
+    /// Sends the branch and a tag to `origin`, both or neither.
+    ///
+    /// # Errors
+    /// [`Error::Git`]; [`Error::Source`] for an origin that is no address of a host.
+    pub fn publish(&self, branch: &str, tag: Option<&str>) -> Result<(), Error> {
+        let address = self.address()?;
         let mut push = remote(self.repository.path());
         push.args(["push", "--atomic", "--no-verify", "--no-recurse-submodules", "--"])
             .arg(address);

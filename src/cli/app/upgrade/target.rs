@@ -73,7 +73,19 @@ impl Target {
                     Release::parse(tag)
                         .is_some_and(|it| it >= from && !it.is_preview() && from.step(&it) <= step)
                 };
-                let newest = recipes.versions(session, &recipe)?.iter().find(fits).cloned();
+                let versions = recipes.versions(session, &recipe)?;
+                let newest = match home.recipe_signers(&recipe)? {
+                    None => versions.iter().find(fits).cloned(),
+                    // One that nobody signed keeps no signed one from coming.
+                    Some(_) => {
+                        let store = session.recipes()?;
+                        let is_good = |tag: &&String| {
+                            let version = Version::Named((*tag).clone());
+                            store.checkout(&recipe, &version).is_ok()
+                        };
+                        versions.iter().filter(fits).find(is_good).cloned()
+                    }
+                };
                 // What is deployed may not be among the recipe's releases any more.
                 Version::Named(newest.or(before.clone()).unwrap_or_default())
             }
