@@ -101,6 +101,8 @@ pub(super) async fn prepare(
         None => Asking::Shown,
         Some(_) => Asking::Asked { agreed: options.takeover },
     };
+    // What it left is nobody's to take over.
+    refuse_moved(&app.engine, app.entry.name.as_str()).await?;
     let drivers = drivers::missing(&*app.engine, &app.stack).await?;
     // Side by side: what belongs to the app nearly always needs no question.
     let early = {
@@ -175,7 +177,6 @@ pub(super) async fn prepare(
     takeovers.extend(reviewed.warning);
     let known = releases::all(&app.engine).await?;
     let settings = known.changed_settings(app);
-    refuse_moved(&app.engine, app.entry.name.as_str()).await?;
     let behind = behind::look(context, app, &known, &settings, options, asks)?;
     // What a colleague deployed is what there is to change.
     let adopted = match resumed.is_none() && !options.restoring {

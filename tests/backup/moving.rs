@@ -85,8 +85,13 @@ async fn an_app_moves_to_another_swarm_and_back() {
     node.load_image(&lab.path(""), BUSYBOX);
     let moved = moves("there", &["--yes"]);
     good(&moved);
-    // It says where the app went.
-    assert_eq!(left(&here.stack), format!("potluck.{}.history\n", here.stack), "{moved}");
+    assert_eq!(left(&here.stack), "", "{moved}");
+    let history = lab.json(&["app", "history", domain, "--json"]);
+    assert_eq!(history["operations"][0]["what"], "move", "{history}");
+    assert_eq!(
+        lab.json(&["status", "--json"])["apps"][0]["backup"]["set"],
+        history["operations"][0]["set"]
+    );
     assert_eq!(run(lab, domain, "db", "cat /data/db.txt"), "rows and more\n");
     run(lab, domain, "db", "echo rows >/data/db.txt");
     here.assert_back(lab, domain);
@@ -214,6 +219,10 @@ impl World {
         if there == ["configs potluck.t_example.lease"] {
             there.clear();
         }
+        // It says where the app went.
+        if here == ["configs potluck.t_example.history"] {
+            here.clear();
+        }
         let files = |server: &str| -> Vec<&str> {
             let kept =
                 |end: &&&str| lab.path(&format!("potluck/servers/{server}/{APP}{end}")).exists();
@@ -223,10 +232,6 @@ impl World {
             let (mine, theirs) = (files("simulated"), files("other"));
             Err(format!("here {here:#?} {mine:?}\nthere {there:#?} {theirs:?}"))
         };
-        // It says where the app went.
-        if here == ["configs potluck.t_example.history"] {
-            here.clear();
-        }
         let at = match (whole(&here), whole(&there)) {
             (true, false) if there.is_empty() => "simulated",
             (false, true) if here.is_empty() => "other",
@@ -290,6 +295,9 @@ fn at_moment(
         {
             tried.push(other("undeploy", &[]));
             tried.push(other("rm", &["--no-backup"]));
+            // As it says.
+            let copies = world.first.path(&format!("potluck/servers/other/{APP}.secrets"));
+            fs::remove_dir_all(copies).unwrap();
         }
     }
     let told = || tried.iter().map(|run| format!("\n{run}")).collect::<String>();
@@ -353,7 +361,7 @@ fn a_move_that_is_killed_or_loses_a_server_is_finished_or_undone() {
 
 #[test]
 fn what_is_not_in_the_backup_stays_where_it_is() {
-    let Some(World { first: lab, .. }) = World::new() else { return };
+    let Some(World { first: lab, second }) = World::new() else { return };
     let yes = ["app", "move", APP, "other", "--yes"];
     // There is nothing to make it of.
     let store = lab.path("store");
@@ -375,6 +383,9 @@ fn what_is_not_in_the_backup_stays_where_it_is() {
     for server in ["simulated", "other"] {
         assert_eq!(fs::read_to_string(volumes(&lab, server).join(page)).unwrap(), "soup");
     }
+    // Somebody who has not pulled makes no second one.
+    let stale = second.run(&["app", "deploy", APP, "-n"]);
+    assert!(stale.code == 1 && stale.stderr.contains("was moved to other by"), "{stale}");
     // What stayed has the place.
     good(&lab.run(&["backup", "create", APP]));
     let taken = lab.run(&["app", "move", APP, "simulated", "--yes"]);

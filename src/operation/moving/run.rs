@@ -171,7 +171,7 @@ impl Moving<'_> {
         match done {
             Ok(report) => {
                 self.tell_there(&journal).await;
-                // Whoever still has its files here learns from it where the app is.
+                // Anyone who still has its files here learns from it where the app is.
                 journal.end(self.context, Outcome::Done, None).await?;
                 leave::forget_files(self)?;
                 Ok(report)
