@@ -1,10 +1,11 @@
 //! The end of a move: what the app was on the server that it left goes.
 
-use std::{collections::BTreeSet, fs, io, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     super::{
         journal::Journal,
+        rebuild::remove_if_empty,
         undeploy::{clear, take_off},
     },
     TAKE_OFF,
@@ -71,14 +72,6 @@ pub(super) fn forget_files(moving: &Moving<'_>) -> Result<(), Error> {
             here.remove(&file).map_err(failed)?;
         }
     }
-    match fs::remove_dir(here.path()) {
-        Ok(()) => {}
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-            ) => {}
-        Err(error) => return Err(Error::io("removing", here.path())(error)),
-    }
+    remove_if_empty(here.path())?;
     Ok(home.remove_app(moving.guard.app())?)
 }

@@ -28,5 +28,6 @@ pub use drill::{DrillPlan, Drilled, drill, plan_drill};
 pub use plan::{NewApp, RebuildPlan, RebuildReport, RecipeFrom};
 pub use prepare::Rebuild;
 
+pub(super) use place::remove_if_empty;
 pub(super) use run::{finish, identity_of, source_of};
 pub(super) use undo::undo;

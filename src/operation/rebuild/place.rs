@@ -1,7 +1,7 @@
 //! The files of an app that is made take their places in the folder, and leave it again when
 //! it is undone.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use super::prepare::Rebuild;
 use crate::{
@@ -72,17 +72,26 @@ pub(super) fn take_away(
         let stem = Stem::new(name).map_err(of_escrow)?;
         folder.remove(&File::finished(stem)).map_err(of_escrow)?;
     }
-    // One that holds others stays.
-    match fs::remove_dir(folder.path()) {
-        Ok(()) => {}
+    remove_if_empty(folder.path())?;
+    Ok(context.home.remove_app(guard.app())?)
+}
+
+/// Removes a folder that holds nothing any more, or is gone already.
+///
+/// # Errors
+/// One that cannot be removed for another reason than what it holds.
+pub(in crate::operation) fn remove_if_empty(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir(folder) {
         Err(error)
-            if matches!(
+            if !matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-            ) => {}
-        Err(error) => return Err(Error::io("removing", folder.path())(error)),
+            ) =>
+        {
+            Err(Error::io("removing", folder)(error))
+        }
+        _ => Ok(()),
     }
-    Ok(context.home.remove_app(guard.app())?)
 }
 
 pub(super) fn of_escrow(error: escrow::Error) -> Error {

@@ -48,6 +48,14 @@ fn steps() -> Vec<Step> {
     steps
 }
 
+/// What becomes of a rebuild that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// It is unfinished, to be resumed or aborted.
+    Stays,
+    Undone,
+}
+
 impl Rebuild {
     /// Carries the plan out.
     ///
@@ -60,36 +68,9 @@ impl Rebuild {
         guard: &AppGuard,
         options: &Options,
     ) -> Result<RebuildReport, Error> {
-        let began = Cell::new(false);
-        place::place(context, guard, &self)?;
-        let done = self.begin(context, guard, options, &began).await;
-        if done.is_err() && !began.get() {
-            place::take_away(context, guard, &self.made)?;
-        }
-        done
+        self.carry_out(context, guard, options, Failure::Stays).await
     }
 
-    async fn begin(
-        &self,
-        context: &Context,
-        guard: &AppGuard,
-        options: &Options,
-        began: &Cell<bool>,
-    ) -> Result<RebuildReport, Error> {
-        let target = &self.target;
-        let mut app = app::load_deployed(context, &target.app).await?;
-        let engine = Arc::clone(&app.engine);
-        leased(context, &engine, guard, "a rebuild", async |lease: &Lease| {
-            let journal = Journal::begin(&app.engine, lease, self.entry(&app, lease)?).await?;
-            began.set(true);
-            let identity = target.identity.as_ref();
-            finish(context, guard, &mut app, identity, options, journal).await
-        })
-        .await
-    }
-}
-
-impl Rebuild {
     /// The same, where what fails is undone at once, the app's own checks included: it runs
     /// elsewhere still.
     ///
@@ -101,20 +82,31 @@ impl Rebuild {
         guard: &AppGuard,
         options: &Options,
     ) -> Result<RebuildReport, Error> {
+        self.carry_out(context, guard, options, Failure::Undone).await
+    }
+
+    async fn carry_out(
+        self,
+        context: &Context,
+        guard: &AppGuard,
+        options: &Options,
+        failure: Failure,
+    ) -> Result<RebuildReport, Error> {
         let began = Cell::new(false);
         place::place(context, guard, &self)?;
-        let done = self.begin_or_undo(context, guard, options, &began).await;
+        let done = self.begin(context, guard, options, failure, &began).await;
         if done.is_err() && !began.get() {
             place::take_away(context, guard, &self.made)?;
         }
         done
     }
 
-    async fn begin_or_undo(
+    async fn begin(
         &self,
         context: &Context,
         guard: &AppGuard,
         options: &Options,
+        failure: Failure,
         began: &Cell<bool>,
     ) -> Result<RebuildReport, Error> {
         let target = &self.target;
@@ -124,6 +116,9 @@ impl Rebuild {
             let journal = Journal::begin(&app.engine, lease, self.entry(&app, lease)?).await?;
             began.set(true);
             let identity = target.identity.as_ref();
+            if failure == Failure::Stays {
+                return finish(context, guard, &mut app, identity, options, journal).await;
+            }
             let mut watch = Watch::start();
             let made = go(context, guard, &mut app, identity, options, &journal, &mut watch);
             match made.await {
