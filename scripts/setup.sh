@@ -63,6 +63,12 @@ wasm_target() {
     warn "plugins cannot be built: run 'rustup target add wasm32-unknown-unknown'"
 }
 
+# sshd lets nobody in whom /etc/shadow does not name, and slim images name nobody.
+shadow_entries() {
+    [ "$(id -u)" = 0 ] && have pwconv || return 0
+    grep -qs '^root:' /etc/shadow || pwconv || warn "/etc/shadow has no entry of root: the tests over SSH will fail"
+}
+
 # An S3 server for the tests of repositories, in an environment of its own.
 s3_server() {
     version=5.2.5
@@ -126,7 +132,7 @@ make_swarm() {
 have cargo || die "a Rust toolchain (1.95 or newer) is needed: see https://rustup.rs"
 install_missing "$@"
 wasm_target
-[ "${1:-}" != test ] || { s3_server; newer_restic; }
+[ "${1:-}" != test ] || { shadow_entries; s3_server; newer_restic; }
 have restic || warn "restic is missing: backups will not work"
 if start_engine && make_swarm; then
     exit 0
