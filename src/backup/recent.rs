@@ -254,6 +254,8 @@ mod tests {
             settings: Vec::new(),
             migrated: false,
             detached: false,
+            app: None,
+            chaos: false,
             outcome,
             step: None,
             error: None,

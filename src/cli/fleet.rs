@@ -14,7 +14,7 @@ use crate::{
     app,
     engine::{STACK_LABEL, Scope, api},
     home::{AppEntry, Home, LockFile, RecipeName, ServerName, StackName},
-    operation::{self, Disk},
+    operation::{self, Disk, Open},
     owner::history::Line,
     rollout::{self, Condition},
 };
@@ -36,7 +36,8 @@ pub enum What {
 pub struct Found {
     /// None where it is not deployed, or that was not asked for.
     pub condition: Option<Condition>,
-    pub unfinished: bool,
+    /// An operation on it that has not ended.
+    pub open: Option<Open>,
     /// Services that ask for no tasks.
     pub without: Vec<String>,
     /// Those in its services' rules for a reverse proxy.
@@ -49,7 +50,7 @@ impl Default for Found {
     fn default() -> Self {
         let history = Ok(Vec::new());
         let (without, domains) = (Vec::new(), Vec::new());
-        Found { condition: None, unfinished: false, without, domains, history }
+        Found { condition: None, open: None, without, domains, history }
     }
 }
 
@@ -62,6 +63,9 @@ pub struct Server {
     pub disk: Option<Disk>,
     /// Whether there is a machine behind it.
     pub is_simulated: bool,
+    /// What removed apps that are gone, oldest first, asked for along with the history; or why
+    /// that cannot be read.
+    pub removals: Result<Vec<Line>, String>,
     stacks: BTreeMap<String, Found>,
 }
 
@@ -94,6 +98,13 @@ pub fn look<'a>(
         });
         Ok(Seen(stream::iter(asked).buffer_unordered(SERVERS_AT_A_TIME).collect().await))
     })
+}
+
+impl Found {
+    /// Whether an operation on it did not end, and nobody is at it.
+    pub fn is_unfinished(&self) -> bool {
+        self.open == Some(Open::Abandoned)
+    }
 }
 
 impl Seen {
@@ -137,6 +148,7 @@ async fn ask(
         nodes: Vec::new(),
         disk: None,
         is_simulated: engine.simulated().is_some(),
+        removals: Ok(Vec::new()),
         stacks: BTreeMap::new(),
     };
     let (state, histories, disk) = futures_util::try_join!(
@@ -144,7 +156,7 @@ async fn ask(
             if what == What::HistoryAlone {
                 return Ok(None);
             }
-            let (version, services, nodes, unfinished) = futures_util::try_join!(
+            let (version, services, nodes, open) = futures_util::try_join!(
                 async {
                     Ok(match what {
                         What::History | What::Everything => Some(engine.manager().await?.version),
@@ -153,15 +165,15 @@ async fn ask(
                 },
                 async { Ok(engine.services(Scope::All).await?) },
                 async { Ok(engine.nodes().await?) },
-                operation::all_abandoned(&*engine, names.iter()),
+                operation::all_open(&*engine, names.iter()),
             )?;
-            Ok::<_, app::Error>(Some((version, services, nodes, unfinished)))
+            Ok::<_, app::Error>(Some((version, services, nodes, open)))
         },
         async {
             match what {
-                What::State => Ok(BTreeMap::new()),
+                What::State => Ok(None),
                 What::History | What::Everything | What::HistoryAlone => {
-                    operation::histories(&*engine, names.iter()).await
+                    operation::histories(&*engine, names.iter()).await.map(Some)
                 }
             }
         },
@@ -174,7 +186,7 @@ async fn ask(
         }
     )?;
     said.disk = disk;
-    if let Some((version, services, nodes, unfinished)) = state {
+    if let Some((version, services, nodes, open)) = state {
         let mut stacks: BTreeMap<&str, Vec<&api::Service>> = BTreeMap::new();
         for service in &services {
             let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
@@ -191,12 +203,14 @@ async fn ask(
             let found = Found { condition: Some(condition), without, domains, ..Found::default() };
             said.stacks.insert(stack.to_owned(), found);
         }
-        for stack in unfinished {
-            said.stacks.entry(stack.to_string()).or_default().unfinished = true;
+        for (stack, state) in open {
+            said.stacks.entry(stack.to_string()).or_default().open = Some(state);
         }
         (said.version, said.nodes) = (version, nodes);
     }
-    for (stack, lines) in histories {
+    let Some(histories) = histories else { return Ok(said) };
+    said.removals = histories.removals.map_err(|error| error.to_string());
+    for (stack, lines) in histories.of {
         said.stacks.entry(stack.to_string()).or_default().history =
             lines.map_err(|error| error.to_string());
     }

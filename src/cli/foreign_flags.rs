@@ -15,13 +15,32 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-C", "--chaos"], "app new", "leave it out: 'potluck app deploy APP --chaos' has it"),
     (&["-C", "--chaos"], "app", "leave it out: 'app deploy' and 'app plan' have it"),
     (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
-    (&["-r", "--releasenotes"], "app deploy", "leave it out: the plan shows the release notes"),
-    (&["-l", "--latest"], "app deploy", "name the version: 'potluck app deploy APP VERSION'"),
+    (&["-r", "--releasenotes"], "app", "leave it out: the plan shows the release notes"),
+    (&["-x", "--show-unchanged"], "app deploy", "leave it out: the plan says what is unchanged"),
+    (
+        &["-l", "--latest", "--deploy-latest"],
+        "app deploy",
+        "name the version: 'potluck app deploy APP VERSION'",
+    ),
     (
         &["-i", "--ignore-env-version"],
         "app deploy",
         "name the version: 'potluck app deploy APP VERSION'",
     ),
+    (
+        &["-f", "--force"],
+        "app upgrade",
+        "leave it out: 'potluck app deploy APP --force' deploys again what is there",
+    ),
+    (&["-f", "--force"], "app rollback", "leave it out: 'potluck app history' has the releases"),
+    (&["-D", "--no-domain-checks"], "app upgrade", "leave it out: only a deploy asks for domains"),
+    (&["-D", "--no-domain-checks"], "app rollback", "leave it out: only a deploy asks for domains"),
+    (
+        &["-c", "--no-converge-checks"],
+        "app upgrade",
+        "leave it out: who does not wait cannot go back: 'potluck app deploy APP VERSION --detach'",
+    ),
+    (&["-c", "--no-converge-checks"], "app rollback", "leave it out: it waits until services run"),
     (&["-w", "--watch"], "app errors", "type 'watch potluck app errors APP'"),
     (&["-s", "--stdin"], "app logs", "leave it out: both streams are shown"),
     (&["-f"], "app rm", "potluck's flag is '--yes'; '--force' removes the settings alone"),
@@ -34,6 +53,11 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-p", "--pass"], "app", "leave it out: 'potluck key new' keeps copies of secrets"),
     (&[VALUE], "app secret insert", "others see what is typed: leave the value out, and be asked"),
     (&["-t", "--trim"], "app secret insert", "leave it out: one line loses its line break"),
+    (&["-f", "--force"], "recipe fetch", "'potluck recipe reset RECIPE' drops local changes"),
+    (&["-s", "--ssh"], "recipe fetch", "name the recipe's address: 'ssh://git@HOST/PATH'"),
+    (&["-p", "--pattern"], "recipe ls", "leave it out: 'potluck recipe ls | grep PATTERN'"),
+    (&["-f", "--force"], "server rm", "leave it out: nothing on the server is changed"),
+    (&["-r", "--rc"], "upgrade", "potluck does not replace itself: get it as you got this one"),
     (&["--format"], "stack", "potluck's flag is '--json'"),
     (&["--no-trunc"], "stack", "leave it out: nothing is cut off"),
     (&["-s"], "", "potluck's flag is '--server'"),
@@ -44,8 +68,20 @@ const VALUE: &str = "VALUE";
 /// Commands whose last argument may be any text.
 const FREE: [&str; 3] = ["app cmd", "app run", "plugin run"];
 /// Where the name of a command begins.
-const ROOMS: [&str; 9] =
-    ["server", "recipe", "app", "backup", "stack", "plugin", "key", "catalogue", "upgrade"];
+const ROOMS: [&str; 12] = [
+    "server",
+    "recipe",
+    "app",
+    "backup",
+    "stack",
+    "plugin",
+    "key",
+    "catalogue",
+    "upgrade",
+    "self",
+    "version",
+    "kadabra",
+];
 /// Other names of commands, and those that are meant.
 const ALIASES: [(&str, &str); 4] =
     [("a", "app"), ("r", "recipe"), ("s", "server"), ("command", "cmd")];

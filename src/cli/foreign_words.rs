@@ -17,6 +17,9 @@ const FOREIGN: &[(&str, &str)] = &[
     ("app restore", "potluck's command is 'potluck backup restore APP SET'"),
     ("app version", "potluck's command is 'potluck app ls --status'"),
     ("server init", "potluck's command is 'potluck server provision HOST'"),
+    ("self", "potluck does not replace itself: get its newer version as you got this one"),
+    ("version", "potluck's flag is '--version'"),
+    ("kadabra", "potluck's command is 'potluck upgrade run', on whichever machine has cron"),
     ("upgrade", "potluck does not replace itself: get its newer version as you got this one"),
 ];
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{
     arguments::{JsonArg, duration},
     exit::Exit,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     fleet::{self, What},
     session::Session,
-    side_by_side::select_any,
+    side_by_side::{Selection, matches, select_if_any},
     table::Table,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// Show what was done to all apps, oldest first.
 ///
 /// Each operation that changed something, by whomever and from whichever machine: the servers
-/// keep the last fifty of each app. `potluck app history` says more of one app.
+/// keep the last fifty of each app, and the last fifty that removed one. `potluck app history` says more of one app.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -33,7 +33,7 @@ Examples:
 Exit code 3 means that a server did not answer, or that something cannot be read.
 
 JSON: {operations, unread}; an operation is {app, server} and what `potluck app history` has of
-it, {operation, what, user, host, began, ended, before, after, set, settings, migrated, detached,
+it, {operation, what, user, host, began, ended, before, after, set, settings, migrated, detached, chaos,
 outcome, step, error, by}; `unread` is a list of {server, app, error}, its app null for a whole
 server.")]
 pub struct Args {
@@ -85,14 +85,34 @@ struct Report {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let apps = select_any(&home, &args.apps, args.server.as_ref())?;
-    let seen = fleet::look(&home, apps.iter(), [], What::HistoryAlone)?;
+    let Selection { apps, unknown } = select_if_any(&home, &args.apps, args.server.as_ref())?;
+    // Of an app that is gone, nothing here says where it was.
+    let servers = match (&args.server, args.apps.is_empty() || !unknown.is_empty()) {
+        (Some(server), _) => vec![server.clone()],
+        (None, true) => home.servers()?,
+        (None, false) => Vec::new(),
+    };
+    let seen = fleet::look(&home, apps.iter(), servers, What::HistoryAlone)?;
     let mut report = Report { operations: Vec::new(), unread: Vec::new() };
     for (server, said) in &seen.0 {
-        if let Err(failure) = said {
-            let error = failure.message.clone().unwrap_or_default();
-            report.unread.push(Unread { server: server.to_string(), app: None, error });
+        let removals = match said {
+            Ok(said) => said.removals.clone(),
+            Err(failure) => Err(failure.message.clone().unwrap_or_default()),
+        };
+        let server = server.to_string();
+        match removals {
+            Ok(lines) => report.operations.extend(lines.into_iter().filter_map(|mut line| {
+                let app = line.app.take()?;
+                let is_asked = args.apps.is_empty() || args.apps.iter().any(|it| matches(it, &app));
+                is_asked.then(|| Row { app, server: server.clone(), line })
+            })),
+            Err(error) => report.unread.push(Unread { server, app: None, error }),
         }
+    }
+    let is_known = |name: &&String| report.operations.iter().any(|row| matches(name, &row.app));
+    if let Some(name) = unknown.iter().find(|name| !is_known(name)) {
+        return Err(Failure::new(format!("no app is called `{name}`, and none that was removed"))
+            .hint("`potluck app ls` lists the apps"));
     }
     for entry in &apps {
         let Some(found) = seen.app(&home, entry) else { continue };

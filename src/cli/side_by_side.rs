@@ -33,10 +33,7 @@ pub fn select(
     }
     let mut apps = home.apps()?;
     apps.retain(|app| server.is_none_or(|server| app.server == *server));
-    let fits = |name: &String, app: &AppEntry| matches(name, app.name.as_str());
-    let unknown: Vec<String> =
-        names.iter().filter(|name| !apps.iter().any(|app| fits(name, app))).cloned().collect();
-    apps.retain(|app| names.is_empty() || names.iter().any(|name| fits(name, app)));
+    let unknown = keep(&mut apps, names);
     if apps.is_empty() {
         return Err(Failure::new("no app fits").hint("`potluck app ls` lists them"));
     }
@@ -78,6 +75,29 @@ pub fn select_any(
     let mut apps = home.apps()?;
     apps.retain(|app| server.is_none_or(|server| app.server == *server));
     Ok(apps)
+}
+
+/// The same, where names may be those of apps that are gone.
+///
+/// # Errors
+/// For an unknown server.
+pub fn select_if_any(
+    home: &Home,
+    names: &[String],
+    server: Option<&ServerName>,
+) -> Result<Selection, Failure> {
+    let mut apps = select_any(home, &[], server)?;
+    let unknown = keep(&mut apps, names);
+    Ok(Selection { apps, unknown })
+}
+
+/// Leaves those that a name fits, all where there is none; the names that fit no app.
+fn keep(apps: &mut Vec<AppEntry>, names: &[String]) -> Vec<String> {
+    let fits = |name: &String, app: &AppEntry| matches(name, app.name.as_str());
+    let unknown =
+        names.iter().filter(|name| !apps.iter().any(|app| fits(name, app))).cloned().collect();
+    apps.retain(|app| names.is_empty() || names.iter().any(|name| fits(name, app)));
+    unknown
 }
 
 /// Whether a name fits a pattern, in which `*` stands for anything.

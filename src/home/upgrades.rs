@@ -15,9 +15,15 @@ use jiff::{
     Zoned,
     civil::{Time, Weekday},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{
+        Error as _, MapAccess, Visitor,
+        value::{MapAccessDeserializer, StrDeserializer},
+    },
+};
 
-use super::{AppName, Error, Home, folder::read_yaml};
+use super::{AppEntry, AppName, Error, Home, folder::read_yaml};
 
 /// The file's name in the folder.
 const FILE: &str = "upgrades.yml";
@@ -55,11 +61,34 @@ impl fmt::Display for Policy {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum AppSettings {
     Policy(Policy),
     Both(Both),
+}
+
+/// By hand, so that an error says what is wrong with the one that is meant.
+impl<'de> Deserialize<'de> for AppSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = AppSettings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("none, patch, minor, or {policy, window}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<AppSettings, E> {
+                Policy::deserialize(StrDeserializer::new(text)).map(AppSettings::Policy)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AppSettings, A::Error> {
+                Both::deserialize(MapAccessDeserializer::new(map)).map(AppSettings::Both)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -178,6 +207,12 @@ impl Home {
 }
 
 impl UpgradeSettings {
+    /// Names and patterns that fit no app.
+    pub fn unknown(&self, apps: &[AppEntry], fits: impl Fn(&str, &str) -> bool) -> Vec<&str> {
+        let is_known = |name: &str| apps.iter().any(|app| fits(name, app.name.as_str()));
+        self.apps.keys().map(String::as_str).filter(|name| !is_known(name)).collect()
+    }
+
     /// How far an app is upgraded, and when: its own entry counts, else that of the longest
     /// pattern that `fits` its name, else what is said of all.
     pub fn of(
@@ -252,5 +287,30 @@ mod tests {
             std::fs::write(folder.path().join(FILE), bad).unwrap();
             assert!(home.upgrades().is_err(), "{bad}");
         }
+        for (bad, said) in [
+            ("apps: {a: {policy: minor, window: 5am-7am}}", "`5am-7am` is not a window"),
+            ("apps: {a: major}", "unknown value `major`"),
+            ("apps: {a: {polcy: minor}}", "unknown field `polcy`"),
+            ("apps: {a: [minor]}", "none, patch, minor, or {policy, window}"),
+        ] {
+            std::fs::write(folder.path().join(FILE), bad).unwrap();
+            let error = home.upgrades().unwrap_err().to_string();
+            assert!(error.contains(said), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_app_has_is_known() {
+        let entry = |name: &str| AppEntry {
+            name: AppName::new(name).unwrap(),
+            server: crate::home::ServerName::new("s").unwrap(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let text = "apps: {wiki.example: minor, blgo.example: patch, '*.t.example': minor}";
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        let settings = Home::new(folder.path()).upgrades().unwrap().unwrap();
+        let fits = |pattern: &str, name: &str| name.ends_with(pattern.trim_start_matches('*'));
+        let apps = [entry("wiki.example"), entry("a.t.example")];
+        assert_eq!(settings.unknown(&apps, fits), ["blgo.example"]);
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     lease::Lease,
-    unfinished::{bad, close, history_of, look, refuse_unfinished, whats_next},
+    unfinished::{bad, close, history_of, look, refuse_unfinished, tell_removal, whats_next},
 };
 
 /// Number of attempts if an answer of the swarm is lost; then it is an error.
@@ -280,7 +280,7 @@ impl Journal {
     ///
     /// # Errors
     /// The result's, and what the engine says.
-    pub async fn conclude<T, E: fmt::Display + From<Error>>(
+    pub async fn conclude<T, E: std::error::Error + From<Error>>(
         self,
         context: &Context,
         result: Result<T, E>,
@@ -299,14 +299,12 @@ impl Journal {
             context.progress.warn(whats_next(&app, of_engine(&error)));
             return Err(error);
         }
-        let said = error.to_string();
-        let first = said.lines().next().map(str::to_owned);
         // Before that point, what fails has put back what it changed.
         let outcome = match !self.is_past_return() && is_undone(&error) {
             true => Outcome::FailedAndUndone,
             false => Outcome::Failed,
         };
-        if let Err(unwritten) = self.end(context, outcome, first).await {
+        if let Err(unwritten) = self.end(context, outcome, Some(in_one_line(&error))).await {
             context
                 .progress
                 .warn(format!("{}: {unwritten}", whats_next(&app, unwritten.of_engine())));
@@ -314,13 +312,20 @@ impl Journal {
         Err(error)
     }
 
-    /// It ended, and nothing of the app is left: nor is its history.
+    /// It ended, and nothing of the app is left: nor is its history. The swarm keeps a line
+    /// among those of removed apps.
     ///
     /// # Errors
     /// What the engine says.
-    pub async fn end_for_good(self) -> Result<(), Error> {
+    pub async fn end_for_good(self, context: &Context, outcome: Outcome) -> Result<(), Error> {
         let (engine, stack) = (&*self.core.engine, &self.core.stack);
         self.core.lease.may_change().await?;
+        let mut kept = self.core.kept().clone();
+        kept.reached.outcome = Some(outcome);
+        // Nothing can be done about it later, and it keeps nobody from removing the app.
+        if let Err(error) = tell_removal(engine, &kept, &context.operator.to_string()).await {
+            context.progress.warn(format!("the log lacks this operation: {error}"));
+        }
         match history_of(engine, stack).await {
             Ok(Some(history)) => {
                 if_there(engine.remove_config(&history.config).await)?;
@@ -333,6 +338,22 @@ impl Journal {
         if_there(engine.remove_config(&journal).await)?;
         Ok(())
     }
+}
+
+/// What an error and its causes say.
+pub(super) fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        for part in error.to_string().lines().map(str::trim).filter(|part| !part.is_empty()) {
+            // Many messages have their cause's.
+            if !told.iter().any(|known| known.contains(part)) {
+                told.push(part.to_owned());
+            }
+        }
+        next = error.source();
+    }
+    told.join("; ")
 }
 
 /// What an operation begins with; its steps and what undoing them needs are to be added.

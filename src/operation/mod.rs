@@ -85,11 +85,11 @@ pub use rollback::{
 pub use rotate::rotate;
 pub use saved::{Look, require_saved};
 pub use scale::{ScaleReport, ScaledService, Scaling, scale};
-pub use secrets::{change_secrets, generate_secrets};
+pub use secrets::{Changed, change_secrets, generate_secrets};
 pub use server::{
     CheckScope, Disk, Images, ProvisionError, ProvisionPlan, ProvisionStep, PruneItem,
     PruneOptions, Pruned, ServerReport, Standing, Updates, Volumes, check_server, disk_of,
     look_at_domains, plan_provision, plan_prune, provision, prune,
 };
 pub use undeploy::{Leftovers, leftovers, remove, remove_volumes, undeploy};
-pub use unfinished::{abandoned, all_abandoned, histories};
+pub use unfinished::{Open, abandoned, all_open, histories};

@@ -28,7 +28,7 @@ use crate::{
 
 use super::{
     held::free_held,
-    journal::{Journal, stays_unfinished},
+    journal::{Journal, in_one_line, stays_unfinished},
     lease::Lease,
     releases,
     restart::restart_one,
@@ -311,9 +311,8 @@ pub(super) async fn failed(
             }
         }
     }
-    let said = error.to_string();
-    let first = said.lines().next().map(str::to_owned);
-    if let Err(unwritten) = journal.end(context, outcome, first).await {
+    let said = Some(in_one_line(&error));
+    if let Err(unwritten) = journal.end(context, outcome, said).await {
         warn(format!("{}: {unwritten}", whats_next(name.as_str(), unwritten.of_engine())));
     }
     error

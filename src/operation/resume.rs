@@ -288,6 +288,10 @@ pub async fn resume(
             })
             .await
         }
+        What::Secrets | What::Volumes => {
+            let OnServer { stack, .. } = OnServer::new(&context.home, app)?;
+            Err(known::bad(&stack, "what it is about has no journal".into()).into())
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     hooks::{self, consent},
     owner::{
         KIND_LABEL,
-        journal::{Entry, Step, Undo, What},
+        journal::{Entry, Outcome, Step, Undo, What},
     },
     plugin::Role,
     rollout::{
@@ -23,10 +23,11 @@ use crate::{
 };
 
 use super::{
-    journal::{self, Journal},
+    journal::{self, Journal, in_one_line},
     lease::{Lease, leased},
     record::Record,
     releases,
+    unfinished::note,
 };
 
 /// Swarm removes the containers of a service that is gone within seconds.
@@ -253,7 +254,7 @@ pub(super) async fn finish_removal(
     journal: Journal,
 ) -> Result<(), Error> {
     match clear(context, leaving, &journal, &BTreeSet::new()).await {
-        Ok(()) => journal.end_for_good().await,
+        Ok(()) => journal.end_for_good(context, Outcome::Done).await,
         failed => journal.conclude(context, failed, Error::of_engine, |_| true).await,
     }
 }
@@ -299,13 +300,27 @@ pub async fn remove_volumes(
     names: &[String],
 ) -> Result<(), Error> {
     let engine = leaving.engine();
-    leased(context, engine, guard, "a removal of volumes", async |_: &Lease| {
+    leased(context, engine, guard, "a removal of volumes", async |lease: &Lease| {
         let left = leftovers(leaving).await?;
+        let doomed: Vec<&String> = names.iter().filter(|it| left.volumes.contains(it)).collect();
+        let entry = Entry {
+            before: Some(doomed.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")),
+            ..journal::entry_of(lease, &leaving.on_server.entry.name, What::Volumes)
+        };
         let deadline = Instant::now() + VOLUME_PATIENCE;
-        for volume in names.iter().filter(|name| left.volumes.contains(name)) {
-            remove_volume(engine, volume, deadline).await?;
-        }
-        Ok(())
+        let removing = async {
+            for volume in doomed {
+                remove_volume(engine, volume, deadline).await?;
+            }
+            Ok(())
+        };
+        let done: Result<(), Error> = removing.await;
+        let (outcome, error) = match &done {
+            Ok(()) => (Outcome::Done, None),
+            Err(error) => (Outcome::Failed, Some(in_one_line(error))),
+        };
+        note(context, engine, &entry, outcome, error).await;
+        done
     })
     .await
 }

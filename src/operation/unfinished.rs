@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    app::{Error, Unfinished},
+    app::{Context, Error, Unfinished},
     engine::{self, Engine, Scope, api, if_there},
     home::StackName,
     owner::{
         Confined, KIND_LABEL,
         history::{self, History, Line},
-        journal::{self as kept, Journal as Kept, Outcome, What},
+        journal::{self as kept, Entry, Journal as Kept, Outcome, What},
         lease,
     },
 };
@@ -27,7 +27,7 @@ pub(super) async fn close(
     by: &str,
     error: Option<String>,
 ) -> Result<(), Error> {
-    add_line(engine, stack, line_of(kept, by, error)).await?;
+    add_line(engine, &history::name(stack), line_of(kept, by, error)).await?;
     if_there(engine.remove_config(&kept.config).await)?;
     Ok(())
 }
@@ -42,15 +42,49 @@ pub(super) async fn tell(
     kept: &Kept,
     by: &str,
 ) -> Result<(), Error> {
-    add_line(engine, stack, line_of(kept, by, None)).await
+    add_line(engine, &history::name(stack), line_of(kept, by, None)).await
+}
+
+/// Writes the line of an operation that removed the app, which has no history from then on.
+///
+/// # Errors
+/// What the engine says.
+pub(super) async fn tell_removal(engine: &dyn Engine, kept: &Kept, by: &str) -> Result<(), Error> {
+    let app = Some(kept.entry.app.clone());
+    add_line(engine, history::REMOVALS, Line { app, ..line_of(kept, by, None) }).await
+}
+
+/// Writes the line of what was done without a journal, because each part of it is done as soon
+/// as it is. That it cannot be written is only a warning.
+pub(super) async fn note(
+    context: &Context,
+    confined: &Confined,
+    entry: &Entry,
+    outcome: Outcome,
+    error: Option<String>,
+) {
+    let line = line(entry, outcome, &context.operator.to_string(), error);
+    let name = history::name(confined.stack());
+    if let Err(unwritten) = add_line(&*confined.beneath(), &name, line).await {
+        context.progress.warn(format!("the log lacks the {}: {unwritten}", entry.what));
+    }
 }
 
 fn line_of(kept: &Kept, by: &str, error: Option<String>) -> Line {
-    let Kept { entry, reached, .. } = kept;
-    let outcome = reached.outcome.unwrap_or(Outcome::Failed);
+    let outcome = kept.reached.outcome.unwrap_or(Outcome::Failed);
+    Line {
+        migrated: kept.has_migrated(),
+        step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
+        ..line(&kept.entry, outcome, by, error)
+    }
+}
+
+/// That of an operation of one step.
+fn line(entry: &Entry, outcome: Outcome, by: &str, error: Option<String>) -> Line {
     let began_by = format!("{} on {}", entry.user, entry.host);
     Line {
         operation: entry.operation.clone(),
+        app: None,
         what: entry.what,
         user: entry.user.clone(),
         host: entry.host.clone(),
@@ -60,10 +94,11 @@ fn line_of(kept: &Kept, by: &str, error: Option<String>) -> Line {
         after: entry.after.clone(),
         set: entry.set.clone(),
         settings: entry.settings.clone(),
-        migrated: kept.has_migrated(),
+        migrated: false,
         detached: entry.detach,
+        chaos: entry.pin.as_ref().is_some_and(|pin| pin.chaos.is_some()),
         outcome,
-        step: kept.step().filter(|_| outcome != Outcome::Done).map(|step| step.name.clone()),
+        step: None,
         error,
         by: (by != began_by).then(|| by.to_owned()),
     }
@@ -81,7 +116,8 @@ pub(super) async fn refuse_moved(confined: &Confined, app: &str) -> Result<(), E
         Err(Error::BadJournal { .. }) => return Ok(()),
         lines => lines?,
     };
-    match lines.last() {
+    // What was done to its leftovers since tells nothing of where it is.
+    match lines.iter().rfind(|line| line.is_of_services()) {
         Some(line) if line.what == What::Move && line.outcome == Outcome::Done => {
             Err(Error::MovedAway {
                 app: app.to_owned(),
@@ -94,20 +130,20 @@ pub(super) async fn refuse_moved(confined: &Confined, app: &str) -> Result<(), E
     }
 }
 
-async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<(), Error> {
+async fn add_line(engine: &dyn Engine, name: &str, line: Line) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let known = match history_of(engine, stack).await {
+        let known = match history_called(engine, name).await {
             // A line that is not written keeps nobody from working; `app history` says why.
             Err(Error::BadJournal { .. }) => return Ok(()),
             known => known?,
         };
         let written = match known {
             None => {
-                let spec = history::spec(stack, Vec::new(), line.clone());
+                let spec = history::spec(name, Vec::new(), line.clone());
                 engine.create_config(spec).await.map(drop)
             }
             Some(known) => {
-                let spec = history::spec(stack, known.lines, line.clone());
+                let spec = history::spec(name, known.lines, line.clone());
                 engine.update_config(&known.config, known.version, spec).await
             }
         };
@@ -117,17 +153,21 @@ async fn add_line(engine: &dyn Engine, stack: &StackName, line: Line) -> Result<
             written => return Ok(written?),
         }
     }
-    Err(engine::Error::OutOfSequence { service: history::name(stack) }.into())
+    Err(engine::Error::OutOfSequence { service: name.to_owned() }.into())
 }
 
 pub(super) async fn history_of(
     engine: &dyn Engine,
     stack: &StackName,
 ) -> Result<Option<History>, Error> {
-    let name = history::name(stack);
-    let Some(config) = if_there(engine.config(&name).await)? else { return Ok(None) };
-    let history = History::read(&config);
-    history.map(Some).map_err(|why| Error::BadJournal { name, reason: why.to_string() })
+    history_called(engine, &history::name(stack)).await
+}
+
+async fn history_called(engine: &dyn Engine, name: &str) -> Result<Option<History>, Error> {
+    let Some(config) = if_there(engine.config(name).await)? else { return Ok(None) };
+    History::read(&config)
+        .map(Some)
+        .map_err(|why| Error::BadJournal { name: name.to_owned(), reason: why.to_string() })
 }
 
 /// What was done to an app, oldest first.
@@ -153,26 +193,39 @@ pub async fn history(engine: &Confined) -> Result<(Vec<Line>, Option<Unfinished>
     Ok((lines, unfinished))
 }
 
-/// What was done to each of these stacks, oldest first, in one request.
+/// What a swarm knows of what was done; of one history that cannot be read,
+/// [`Error::BadJournal`].
+#[derive(Debug)]
+pub struct Histories<'a> {
+    /// By stack, oldest first.
+    pub of: BTreeMap<&'a StackName, Result<Vec<Line>, Error>>,
+    /// What removed apps that are gone; each line names its app.
+    pub removals: Result<Vec<Line>, Error>,
+}
+
+/// What was done to each of these stacks, and what removed others, in one request.
 ///
 /// # Errors
-/// What the engine says; of one history that cannot be read, [`Error::BadJournal`].
+/// What the engine says.
 pub async fn histories<'a>(
     engine: &dyn Engine,
     stacks: impl Iterator<Item = &'a StackName>,
-) -> Result<BTreeMap<&'a StackName, Result<Vec<Line>, Error>>, Error> {
+) -> Result<Histories<'a>, Error> {
     let configs = engine.configs(Scope::Labelled(KIND_LABEL, history::HISTORY_KIND)).await?;
     let named: BTreeMap<&str, &api::Config> = configs
         .iter()
         .filter_map(|config| Some((config.spec.as_ref()?.name.as_deref()?, config)))
         .collect();
-    let read = |stack: &'a StackName| {
-        let name = history::name(stack);
-        let config = *named.get(name.as_str())?;
-        let lines = History::read(config).map(|history| history.lines);
-        Some((stack, lines.map_err(|why| Error::BadJournal { name, reason: why.to_string() })))
-    };
-    Ok(stacks.filter_map(read).collect())
+    let read =
+        |name: &str| {
+            let lines = History::read(named.get(name)?).map(|history| history.lines);
+            Some(lines.map_err(|why| Error::BadJournal {
+                name: name.to_owned(),
+                reason: why.to_string(),
+            }))
+        };
+    let of = stacks.filter_map(|stack| Some((stack, read(&history::name(stack))?))).collect();
+    Ok(Histories { of, removals: read(history::REMOVALS).unwrap_or(Ok(Vec::new())) })
 }
 
 /// The journal of an operation that did not end.
@@ -218,14 +271,23 @@ pub async fn abandoned(confined: &Confined) -> Result<Option<Unfinished>, Error>
     }
 }
 
-/// Stacks with an operation that did not end, of those that are named.
+/// Whether somebody is at an operation that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Somebody is, or was killed a moment ago.
+    Held,
+    /// Nobody is.
+    Abandoned,
+}
+
+/// Stacks with an operation that has not ended, of those that are named.
 ///
 /// # Errors
 /// What the engine says.
-pub async fn all_abandoned<'a>(
+pub async fn all_open<'a>(
     engine: &dyn Engine,
     stacks: impl Iterator<Item = &'a StackName>,
-) -> Result<BTreeSet<&'a StackName>, Error> {
+) -> Result<BTreeMap<&'a StackName, Open>, Error> {
     let (journals, leases) = futures_util::try_join!(
         engine.configs(Scope::Labelled(KIND_LABEL, kept::JOURNAL_KIND)),
         engine.configs(Scope::Labelled(KIND_LABEL, lease::LEASE_KIND)),
@@ -239,9 +301,10 @@ pub async fn all_abandoned<'a>(
     };
     let (journals, leases) =
         (names(journals), names(leases.into_iter().filter(is_fresh).collect()));
+    let is_held = |stack: &StackName| leases.contains(&lease::name(stack));
     Ok(stacks
         .filter(|stack| journals.contains(&kept::name(stack)))
-        .filter(|stack| !leases.contains(&lease::name(stack)))
+        .map(|stack| (stack, if is_held(stack) { Open::Held } else { Open::Abandoned }))
         .collect())
 }
 

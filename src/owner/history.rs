@@ -1,5 +1,6 @@
 //! What was done to an app: one config a stack, `potluck.<stack>.history`, with a line for
-//! each operation that ended; pure.
+//! each operation that ended; pure. An app's history goes with the app: what removed it is
+//! in one config a swarm, [`REMOVALS`].
 //!
 //! The lines are a label, updated by version, newest last; the oldest go when there are
 //! more than [`MOST`]. Foreign data, as journals are.
@@ -18,6 +19,8 @@ use crate::{engine::api, home::StackName, text};
 
 /// The label's value on histories.
 pub(crate) const HISTORY_KIND: &str = "history";
+/// The name of the history of removed apps. Those of stacks end in `.history`.
+pub(crate) const REMOVALS: &str = "potluck.removals";
 const LINES_LABEL: &str = "org.potluck.lines";
 /// The newest form of a history that is understood.
 const FORMAT: u32 = 1;
@@ -38,13 +41,17 @@ const SHOWN: usize = 300;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub operation: String,
+    /// The app, in the history of removed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
     pub what: What,
     /// The account and the machine that began it.
     pub user: String,
     pub host: String,
     pub began: Timestamp,
     pub ended: Timestamp,
-    /// Versions of the recipe.
+    /// Versions of the recipe; of secrets and volumes, the names of those that went and of
+    /// those that came; of a move, servers.
     #[serde(default)]
     pub before: Option<String>,
     #[serde(default)]
@@ -61,6 +68,9 @@ pub struct Line {
     /// Whether nobody waited for what it brought, so that it is no release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub detached: bool,
+    /// Whether it brought files that no version stands for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chaos: bool,
     pub outcome: Outcome,
     /// The step that failed, or after which it was aborted.
     #[serde(default)]
@@ -74,6 +84,11 @@ pub struct Line {
 }
 
 impl Line {
+    /// Whether it was about what runs, and not about what is stored beside.
+    pub fn is_of_services(&self) -> bool {
+        !matches!(self.what, What::Secrets | What::Volumes)
+    }
+
     /// For a table: the operation, when it began, what it was, of which version or set, by whom,
     /// how long it took, and how it ended.
     pub fn row(&self) -> [String; 7] {
@@ -87,6 +102,7 @@ impl Line {
             (_, Some(before), None) => before.clone(),
             (set, None, None) => set.clone().unwrap_or_default(),
         };
+        let about = if self.chaos { format!("{about} (chaos)") } else { about };
         let seconds = self.ended.duration_since(self.began).as_secs().max(0);
         [
             self.operation.chars().take(OPERATION).collect(),
@@ -104,6 +120,7 @@ impl Line {
         let clean = |text: &mut String| *text = text::line_of(text, SHOWN).into_owned();
         [&mut self.operation, &mut self.user, &mut self.host].into_iter().for_each(clean);
         let optional = [
+            &mut self.app,
             &mut self.before,
             &mut self.after,
             &mut self.set,
@@ -153,8 +170,8 @@ pub(crate) fn name(stack: &StackName) -> String {
     own_name(stack, ".history")
 }
 
-/// The config that a history is kept as, with one more line.
-pub(crate) fn spec(stack: &StackName, mut lines: Vec<Line>, line: Line) -> api::ConfigSpec {
+/// The config that a history of this name is kept as, with one more line.
+pub(crate) fn spec(name: &str, mut lines: Vec<Line>, line: Line) -> api::ConfigSpec {
     lines.retain(|known| known.operation != line.operation);
     lines.push(line.cleaned());
     while lines.len() > MOST {
@@ -165,7 +182,7 @@ pub(crate) fn spec(stack: &StackName, mut lines: Vec<Line>, line: Line) -> api::
         (LINES_LABEL.to_owned(), serde_json::json!(lines).to_string()),
     ]);
     api::ConfigSpec {
-        name: Some(name(stack)),
+        name: Some(name.to_owned()),
         labels: Some(labels),
         data: Some(STANDARD.encode(serde_json::json!(Content { format: FORMAT }).to_string())),
         ..Default::default()
@@ -211,6 +228,7 @@ mod tests {
     fn line(operation: usize) -> Line {
         Line {
             operation: operation.to_string(),
+            app: None,
             what: What::Deploy,
             user: "anna".into(),
             host: "laptop".into(),
@@ -222,6 +240,7 @@ mod tests {
             settings: vec!["MAIL_FROM".into()],
             migrated: false,
             detached: false,
+            chaos: false,
             outcome: Outcome::Failed,
             step: Some("services".into()),
             error: Some(format!("a\u{1b}[31m{}", "x".repeat(2 * SHOWN))),
@@ -240,15 +259,15 @@ mod tests {
 
     #[test]
     fn the_newest_operations_are_remembered_once_each_and_harmlessly() {
-        let stack = StackName::new("a_example").unwrap();
+        let name = name(&StackName::new("a_example").unwrap());
         let mut lines = Vec::new();
         for operation in 0..MOST + 3 {
-            let spec = spec(&stack, lines, line(operation));
+            let spec = spec(&name, lines, line(operation));
             let labels = spec.labels.clone().unwrap();
             assert!(!labels.contains_key(crate::engine::STACK_LABEL), "docker would remove it");
             lines = History::read(&config(spec)).unwrap().lines;
         }
-        let again = spec(&stack, lines, line(MOST + 2));
+        let again = spec(&name, lines, line(MOST + 2));
         let History { lines, version, .. } = History::read(&config(again)).unwrap();
         assert_eq!((lines.len(), version), (MOST, 7));
         assert_eq!(lines.last().unwrap().operation, (MOST + 2).to_string());
@@ -259,12 +278,12 @@ mod tests {
 
     #[test]
     fn what_people_did_is_not_pushed_out_by_backups() {
-        let stack = StackName::new("a_example").unwrap();
+        let name = name(&StackName::new("a_example").unwrap());
         let deploys = 4;
         let mut lines: Vec<Line> = (0..deploys).map(line).collect();
         for night in 0..300 {
             let backup = Line { what: What::Backup, outcome: Outcome::Done, ..line(1000 + night) };
-            lines = History::read(&config(spec(&stack, lines, backup))).unwrap().lines;
+            lines = History::read(&config(spec(&name, lines, backup))).unwrap().lines;
         }
         assert_eq!(lines.len(), MOST);
         let is_deploy = |line: &&Line| line.what == What::Deploy;
@@ -273,7 +292,7 @@ mod tests {
         // Failed ones are what somebody looks for.
         for night in 0..MOST {
             let failed = Line { what: What::Backup, ..line(2000 + night) };
-            lines = History::read(&config(spec(&stack, lines, failed))).unwrap().lines;
+            lines = History::read(&config(spec(&name, lines, failed))).unwrap().lines;
         }
         assert_eq!(lines.iter().filter(|line| line.outcome == Outcome::Done).count(), 0);
     }

@@ -55,6 +55,10 @@ pub enum What {
     /// An app that goes to another server.
     Move,
     Rotate,
+    /// Secrets are stored or removed, without a journal.
+    Secrets,
+    /// Volumes of an undeployed app are removed, without a journal.
+    Volumes,
     /// An app is connected to a provider.
     Connect,
     Disconnect,
@@ -76,6 +80,8 @@ impl What {
             What::Rebuild => "rebuild",
             What::Move => "move",
             What::Rotate => "rotation of secrets",
+            What::Secrets => "change of secrets",
+            What::Volumes => "removal of volumes",
             What::Connect => "connection",
             What::Disconnect => "disconnection",
         }

@@ -24,6 +24,8 @@ pub enum Error {
     Exists { recipe: RecipeName, origin: String },
     #[error("`{given}` cannot be the source of a recipe: {reason}")]
     Source { given: String, reason: String },
+    #[error("the program `git` is not on this machine, or not in PATH")]
+    NoGit,
     #[error("{action}: {message}")]
     Git { action: String, message: String },
     /// A repository that is not read as data.
@@ -173,6 +175,8 @@ pub enum Unreadable {
     Sha256,
     #[error("it has no files beside its objects (a bare repository)")]
     Bare,
+    #[error("the program `git` is not on this machine, or not in PATH")]
+    NoGit,
     #[error("it has {0}")]
     TooLarge(String),
     #[error("objects are missing or damaged: {0}")]
@@ -193,6 +197,7 @@ impl Unreadable {
                 "name the repository that it belongs to, or its URL; the working files of a linked \
                  folder deploy without a version"
             }
+            Unreadable::NoGit => "install it, `apt install git`",
             Unreadable::Alternates | Unreadable::Damaged(_) => {
                 "clone it again from its URL, whole: without --shared, --reference and --filter"
             }
@@ -251,6 +256,9 @@ impl Hint for Error {
                  or a folder written with a slash, `./wordpress`"
                     .into(),
             ),
+            Error::NoGit => {
+                Some("recipes are git repositories: install it, `apt install git`".into())
+            }
             Error::Unsigned(unsigned) => Some(unsigned.hint()),
             Error::Repository { why, .. } => why.hint().map(str::to_owned),
             Error::Outside { .. } => {

@@ -83,6 +83,20 @@ impl Store {
         self.address.as_ref().filter(|address| address.recipe == *recipe)
     }
 
+    /// Whether the recipe of this address is here. A linked folder is what its name says.
+    ///
+    /// # Errors
+    /// [`Error::Repository`].
+    pub fn has(&self, address: &RecipeAddress) -> Result<bool, Error> {
+        let place = self.place(&address.recipe);
+        Ok(match place.is_dir() {
+            true if !place.is_symlink() => {
+                origin(&place)?.is_none_or(|origin| address.is_at(&origin))
+            }
+            there => there,
+        })
+    }
+
     /// Fetches a recipe that is named by its address, if it is not here.
     ///
     /// # Errors
@@ -468,9 +482,10 @@ fn commit(
 ) -> Result<(String, String), Error> {
     let releases = newest_first(repository.refs.tags());
     let candidates = match version {
-        Version::Newest => match releases.first() {
-            Some(tag) => vec![format!("refs/tags/{tag}")],
-            None => vec!["refs/remotes/origin/HEAD".into(), "HEAD".into()],
+        Version::Newest => match releases.is_empty() {
+            // A tag of something else than a commit keeps nobody from the releases before it.
+            false => releases.iter().map(|tag| format!("refs/tags/{tag}")).collect(),
+            true => vec!["refs/remotes/origin/HEAD".into(), "HEAD".into()],
         },
         Version::Named(name) => {
             // abra marks a deploy of changed files so.

@@ -375,6 +375,14 @@ fn what_is_not_in_the_backup_stays_where_it_is() {
     let stopped = lab.run(&yes);
     assert!(stopped.code == 1 && stopped.stderr.contains("is not deployed"), "{stopped}");
     good(&lab.run(&["app", "deploy", APP, "-n"]));
+    // A copy that stays there cannot be opened: nothing stops for that.
+    let before = lab.json(&["log", "--json"])["operations"].as_array().unwrap().len();
+    let copies = "potluck/servers/other/t.example.secrets";
+    lab.write(&format!("{copies}/token_v1.age"), "garbage");
+    let garbled = lab.run(&yes);
+    assert!(garbled.code == 1 && garbled.stderr.contains(copies), "{garbled}");
+    assert_eq!(lab.json(&["log", "--json"])["operations"].as_array().unwrap().len(), before);
+    fs::remove_dir_all(lab.path(copies)).unwrap();
     let moved = lab.run(&[&yes[..], &["--keep-data", "--json"]].concat());
     good(&moved);
     let report: Value = serde_json::from_str(&moved.stdout).unwrap();

@@ -220,6 +220,44 @@ fn what_was_done_everywhere_is_read_in_one_list() {
 }
 
 #[test]
+fn what_is_gone_and_whoever_took_it_is_in_the_log() {
+    let lab = Lab::with_tiny_app();
+    let app = "t.example";
+    done(&lab, &["app", "secret", "generate", app]);
+    assert_eq!(lab.run_with(&["app", "secret", "insert", app, "mail_password"], b"x\n").code, 0);
+    done(&lab, &["app", "secret", "rm", app, "token", "--yes"]);
+    let all = |arguments: &[&str]| {
+        let log = lab.json(&[&["log", "--json"], arguments].concat());
+        log["operations"].as_array().unwrap().clone()
+    };
+    let of_secrets: Vec<_> =
+        all(&[]).iter().map(|it| json!([it["what"], it["before"], it["after"]])).collect();
+    assert_eq!(
+        of_secrets,
+        [
+            json!(["secrets", null, "t_example_token_v1"]),
+            json!(["secrets", null, "t_example_mail_password_v1"]),
+            json!(["secrets", "t_example_token_v1", null]),
+        ]
+    );
+    done(&lab, &["app", "rm", app, "--yes"]);
+    for names in [&[][..], &[app], &["t.*"]] {
+        let left = all(names);
+        assert_eq!(left.len(), 1, "{left:?}");
+        let it = &left[0];
+        assert_eq!(
+            (&it["app"], &it["server"], &it["what"], &it["outcome"]),
+            (&json!(app), &json!("simulated"), &json!("remove"), &json!("done"))
+        );
+        assert!(!it["user"].as_str().unwrap().is_empty(), "{it}");
+    }
+    let shown = lab.run(&["log"]);
+    assert!(shown.code == 0 && shown.stdout.contains("removal"), "{shown}");
+    let none = lab.run(&["log", "other.example"]);
+    assert!(none.code == 1 && none.stderr.contains("none that was removed"), "{none}");
+}
+
+#[test]
 fn apps_are_upgraded_by_themselves_as_far_as_their_policy_lets_them() {
     let lab = Lab::new();
     let version = |number: &str| {

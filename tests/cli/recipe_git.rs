@@ -206,6 +206,14 @@ fn a_recipe_that_settings_name_by_its_address_is_fetched_once_and_no_fork_takes_
         names,
         ["git_example_org_fork_wiki", "git_example_org_org_wiki", "web_example_org_org_wiki"]
     );
+    let by_address = done(&lab, &["recipe", "versions", "web.example.org/org/wiki"]);
+    assert!(by_address.contains("app:web"), "{by_address}");
+    let inspected = done(&lab, &["recipe", "show", "web.example.org/org/wiki"]);
+    assert!(inspected.contains("1.0.0+1"), "{inspected}");
+    let said = failed(&lab, &["recipe", "versions", "web.example.org/nobody/wiki"]);
+    assert!(said.contains("potluck recipe fetch web.example.org/nobody/wiki"), "{said}");
+    let fetched = lab.json(&["recipe", "fetch", "web.example.org/org/wiki", "--json"]);
+    assert_eq!(fetched[0]["new"], serde_json::json!([]), "nothing is new: {fetched}");
     // Two addresses that become one name do not mix.
     lab.write("potluck/servers/simulated/e.example.env", "TYPE=web.example.org/org_wiki\n");
     let said = failed(&lab, &["app", "deploy", "e.example", "-n"]);
@@ -220,6 +228,29 @@ fn a_recipe_that_settings_name_by_its_address_is_fetched_once_and_no_fork_takes_
     assert!(done(&lab, &["app", "services", "c.example"]).contains("app:web2"));
     let text = fs::read_to_string(lab.path("potluck/servers/simulated/c.example.env")).unwrap();
     assert_eq!(text, "TYPE=web.example.org/org/wiki:1.1.0+2\n");
+}
+
+#[test]
+fn a_tag_of_no_commit_keeps_nobody_from_the_releases_before_it() {
+    let lab = cloned();
+    let place = lab.path("potluck/recipes/wiki");
+    git(&place, &["tag", "9.0.0+9", "HEAD^{tree}"]);
+    let run = lab.run(&["recipe", "versions", "wiki"]);
+    assert_eq!(run.code, 3, "{run}");
+    assert!(run.stderr.contains("9.0.0+9") && run.stdout.contains("example.invalid/app"), "{run}");
+    done(&lab, &["recipe", "lint", "wiki"]);
+    done(&lab, &["app", "new", "wiki", "--domain", "late.example", "-s", "simulated"]);
+}
+
+#[test]
+fn without_git_that_is_said() {
+    let lab = cloned();
+    let mut run = lab.command();
+    run.env("PATH", "/nowhere").args(["recipe", "versions", "wiki"]);
+    let run = lab.tidy(&run.output().unwrap());
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("`git` is not on this machine"), "{run}");
+    assert!(!run.stderr.contains("damaged") && !run.stderr.contains("clone it again"), "{run}");
 }
 
 #[test]

@@ -333,6 +333,29 @@ fn watch_processes(stop: &AtomicBool) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_next_version_is_made_as_abra_has_it() {
+    let lab = Lab::with_tiny_app();
+    assert_eq!(lab.run(&["app", "secret", "generate", "t.example"]).code, 0);
+    let next = lab.run(&["app", "secret", "generate", "t.example", "token", "v2"]);
+    assert_eq!(next.code, 0, "{next}");
+    assert!(next.stderr.contains("the settings say v1"), "{next}");
+    assert!(
+        next.stderr.contains("potluck app env set t.example SECRET_TOKEN_VERSION=v2"),
+        "{next}"
+    );
+    let again = lab.run(&["app", "secret", "generate", "t.example", "token", "v1"]);
+    assert!(again.code == 0 && again.stderr.contains("Kept token"), "{again}");
+    assert!(!again.stderr.contains("the settings say"), "{again}");
+    assert_eq!(lab.run(&["app", "env", "set", "t.example", "SECRET_TOKEN_VERSION=v2"]).code, 0);
+    let rows = lab.run(&["app", "secret", "ls", "t.example"]);
+    assert!(rows.stdout.contains("token          v2       stored"), "{rows}");
+    let unknown = lab.run(&["app", "secret", "generate", "t.example", "nope", "v2"]);
+    assert!(unknown.code == 1 && unknown.stderr.contains("`nope`"), "{unknown}");
+    let both = lab.run(&["app", "secret", "generate", "t.example", "token", "mail_password"]);
+    assert_eq!(both.code, 0, "{both}");
+}
+
+#[test]
 fn nobody_is_asked_about_a_secret_that_does_not_exist() {
     let lab = Lab::with_tiny_app();
     let run = lab.run(&["app", "secret", "rm", "t.example", "nope"]);

@@ -164,7 +164,7 @@ impl Known {
         Ok(Known {
             holder: lease.map(|lease| own::Holder::of(lease, place)),
             open: open.filter(|it| it.reached.outcome.is_none()).map(|it| Unfinished::of(&it)),
-            last: history.and_then(|it| it.lines.into_iter().next_back()),
+            last: history.and_then(|it| it.lines.into_iter().rfind(Line::is_of_services)),
             unreadable,
         })
     }

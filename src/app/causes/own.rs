@@ -228,6 +228,8 @@ mod tests {
             settings: Vec::new(),
             migrated: false,
             detached: false,
+            app: None,
+            chaos: false,
             outcome,
             step: Some("wiki: after-deploy".into()),
             error: Some("no answer".into()),

@@ -17,6 +17,7 @@ use crate::{
         prompt,
         session::{Session, wait},
         table::Table,
+        ui::clean,
     },
     hint::nearest,
     hooks::{self, Guarding},
@@ -85,7 +86,15 @@ struct Ran {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let entry = session.app(&home, &args.app)?;
+    let entry = session.app(&home, &args.app).map_err(|failure| {
+        // As abra has it: `app command list APP`.
+        match (args.app.app.as_str(), &args.name) {
+            ("list" | "ls", Some(app)) => {
+                failure.hint(format!("`potluck app cmd {}` lists the commands", clean(app)))
+            }
+            _ => failure,
+        }
+    })?;
     let answers = Answers::new(&session.ui, PlanQuestion::Yes);
     let operating =
         session.context(&home, Arc::clone(&answers))?.granting(&args.grants).waiting(&args.lock);

@@ -26,10 +26,11 @@ Examples:
   potluck app show wiki.example.org 5f2a
 
 JSON: {app, operations, releases, unfinished}; an operation is {operation, what, user, host,
-began, ended, before, after, set, settings, migrated, detached, outcome, step, error, by}, its
+began, ended, before, after, set, settings, migrated, detached, chaos, outcome, step, error, by}, its
 outcome `done`, `failed`, `failed-and-undone` or `aborted`; `settings` are names of those that
 it changed, `migrated` is there if it began to migrate data, `detached` if nobody waited for
-it; a release is {release, version, user, host, at, operation, set, held, migrated, replays};
+it, `chaos` if it brought files that no version stands for; of changes of secrets and volumes,
+`before` and `after` are names of those that went and came; a release is {release, version, user, host, at, operation, set, held, migrated, replays};
 `unfinished` is {app, operation, what, told, began,
 steps, step, no_return, past_return, aborting, running, holds} or null.")]
 pub struct Args {

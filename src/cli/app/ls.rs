@@ -141,7 +141,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         for (entry, row) in &mut rows {
             let (status, mut without) = seen.status(&home, entry);
-            row.unfinished = seen.app(&home, entry).map(|found| found.unfinished);
+            row.unfinished = seen.app(&home, entry).map(|found| found.is_unfinished());
             without.retain(|service| !row.resting.contains(service));
             (row.status, row.without) = (Some(status), Some(without));
             if status == NOT_DEPLOYED {

@@ -22,7 +22,7 @@ Examples:
   potluck app show wiki.example.org 5f2a
 
 JSON: {ended, unfinished}, one of them null: `ended` is {operation, what, user, host,
-began, ended, before, after, set, outcome, step, error, by}, `unfinished` is {app,
+began, ended, before, after, set, settings, migrated, detached, chaos, outcome, step, error, by}, `unfinished` is {app,
 operation, what, told, began, steps, step, no_return, past_return, aborting, running, holds}, a step
 {name, undo}.")]
 pub struct Args {

@@ -51,7 +51,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let folder = store.place(&name);
     let mut before = None;
     if folder.exists() {
-        before = Some(Desk::open(&store, &name)?.head().to_owned());
+        let desk = Desk::open(&store, &name).map_err(|error| {
+            let folder = folder.display();
+            Failure::from(error)
+                .hint(format!("what `catalogue generate` wrote into {folder} is no clone of one"))
+                .hint(format!("move {folder} away, and `potluck catalogue sync URL` clones one"))
+        })?;
+        before = Some(desk.head().to_owned());
         match &args.url {
             Some(url) => store.add_as(&name, url)?,
             None => drop(store.update(&name)?),

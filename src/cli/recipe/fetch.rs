@@ -74,7 +74,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 let error = failure.message.unwrap_or_default();
                 let (new, moved) = (Vec::new(), Vec::new());
                 let recipe = given.clone();
-                rows.push(Row { recipe, newest: None, new, moved, error: Some(error) });
+                let known = RecipeName::new(given).ok().and_then(|it| store.versions(&it).ok());
+                let newest = known.and_then(|versions| versions.into_iter().next());
+                rows.push(Row { recipe, newest, new, moved, error: Some(error) });
             }
         }
     }
@@ -100,12 +102,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 fn fetch(session: &Session, store: &Store, given: &str) -> Result<Row, Failure> {
     let known = store.list()?;
-    let before = match known.iter().find(|name| name.as_str() == given) {
-        Some(name) => store.versions(name)?,
-        None => Vec::new(),
+    // Which one an address or a URL is of shows only afterwards.
+    let before: Vec<(&RecipeName, Vec<String>)> = match known.iter().find(|it| it.as_str() == given)
+    {
+        Some(name) => vec![(name, store.versions(name)?)],
+        None => known.iter().map(|it| (it, store.versions(it).unwrap_or_default())).collect(),
     };
     let (recipe, mut added) = take_in(session, given)?;
     added.keep();
+    let before = before.into_iter().find(|(name, _)| **name == recipe).map(|(_, tags)| tags);
+    let before = before.unwrap_or_default();
     // One that was just cloned is as new as can be.
     let moved = match known.contains(&recipe) {
         true => store.update(&recipe)?,

@@ -67,7 +67,7 @@ pub struct Args {
     person: PersonArg,
 
     /// Show what would be released and change nothing
-    #[arg(long)]
+    #[arg(short = 'd', long)]
     dry_run: bool,
 
     /// Don't ask

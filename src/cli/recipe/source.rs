@@ -73,6 +73,23 @@ pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Add
     Ok((name, added))
 }
 
+/// The recipe here that is meant: by its name, or by its address.
+///
+/// # Errors
+/// When there is no such recipe, with the nearest name as a hint.
+pub fn here(session: &Session, given: &str) -> Result<(Store, RecipeName), Failure> {
+    let store = session.recipes()?;
+    let name = match by_address(given) {
+        Some(address) if store.has(&address)? => address.recipe,
+        Some(_) => {
+            return Err(Failure::new(format!("no recipe here is from `{}`", clean(given)))
+                .hint(format!("`potluck recipe fetch {given}` gets it")));
+        }
+        None => RecipeName::new(given)?,
+    };
+    Ok((store, name))
+}
+
 /// `git.example.org/org/wiki`, as settings name a recipe, and no folder of this machine.
 fn by_address(given: &str) -> Option<RecipeAddress> {
     let host = given.split_once('/')?.0;
@@ -89,7 +106,7 @@ fn by_address(given: &str) -> Option<RecipeAddress> {
 /// # Errors
 /// As [`take_in`].
 pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
-    looked_at(session, given, |store| store.look(given, version))
+    looked_at(session, given, |store, source| store.look(source, version))
 }
 
 /// As [`look`], of a recipe whose `recipe.yml` may be wrong.
@@ -97,19 +114,24 @@ pub fn look(session: &Session, given: &str, version: &Version) -> Result<Checkou
 /// # Errors
 /// As [`take_in`].
 pub fn examine(session: &Session, given: &str, version: &Version) -> Result<Checkout, Failure> {
-    looked_at(session, given, |store| store.examine_source(given, version))
+    looked_at(session, given, |store, source| store.examine_source(source, version))
 }
 
 fn looked_at(
     session: &Session,
     given: &str,
-    look: impl FnOnce(&Store) -> Result<Checkout, Error>,
+    look: impl FnOnce(&Store, &str) -> Result<Checkout, Error>,
 ) -> Result<Checkout, Failure> {
     let store = session.recipes()?;
     if !store.list().is_ok_and(|known| known.iter().any(|name| name.as_str() == given)) {
         no_plugin(given)?;
     }
-    let found = look(&store);
+    let found = match by_address(given) {
+        // Its name here, where it is that one; else it is cloned aside.
+        Some(address) if store.has(&address)? => look(&store, address.recipe.as_str()),
+        Some(_) => look(&store, &format!("https://{given}")),
+        None => look(&store, given),
+    };
     found.map_err(|error| match store.list() {
         Ok(known) => not_found(error, given, &known),
         Err(_) => error.into(),
@@ -139,17 +161,9 @@ fn no_plugin(given: &str) -> Result<(), Failure> {
 fn not_found(error: Error, given: &str, known: &[RecipeName]) -> Failure {
     let near = nearest(given, known.iter().map(RecipeName::as_str));
     let unknown = matches!(error, Error::Unknown { .. });
-    // As settings name a recipe by its git address: `TYPE=git.example.org/org/wiki`.
-    let address = match (&error, given.split_once('/')) {
-        (Error::Source { .. }, Some((host, _))) if host.contains('.') && !host.starts_with('.') => {
-            Some(format!("did you mean `https://{given}`?"))
-        }
-        _ => None,
-    };
     let mut failure = Failure::from(error);
     if let (true, Some(near)) = (unknown, near) {
         failure.hints = vec![format!("did you mean `{near}`?")];
     }
-    failure.hints.extend(address);
     failure
 }

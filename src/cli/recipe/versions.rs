@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, mem::take};
 
 use serde::Serialize;
 
+use super::source::here;
 use crate::{
     cli::{
         arguments::JsonArg,
+        exit::Exit,
         failure::{Failure, Outcome},
         session::Session,
         table::Table,
@@ -25,6 +27,8 @@ Examples:
   potluck recipe versions wordpress
   potluck recipe versions wordpress --last 1
 
+Exit codes: 1 where no version can be read, 3 where some cannot.
+
 Where the folder says who may sign versions (`recipe-signers`), SIGNED BY says who did, and a
 version without that is refused by every command that would use it.
 
@@ -32,9 +36,9 @@ JSON: a list of {version, images, notes, error, signed, unsigned}; `images` is a
 service to image, `notes` the release notes or null; `error` is null, or why it cannot be read;
 `signed` is {by, key} or null, `unsigned` null or why the version is refused.")]
 pub struct Args {
-    /// The recipe
+    /// The recipe, by its name or by its address
     #[arg(value_name = "RECIPE")]
-    recipe: RecipeName,
+    recipe: String,
 
     /// Only so many of the newest
     #[arg(long, value_name = "N")]
@@ -56,14 +60,14 @@ struct Row {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let store = session.recipes()?;
-    let mut versions = store.versions(&args.recipe)?;
+    let (store, recipe) = here(session, &args.recipe)?;
+    let mut versions = store.versions(&recipe)?;
     versions.truncate(args.last.unwrap_or(usize::MAX));
     let rows: Vec<Row> =
-        versions.into_iter().map(|version| row(session, &store, &args.recipe, version)).collect();
+        versions.into_iter().map(|version| row(session, &store, &recipe, version)).collect();
     session.report_of_texts(&rows, &args.json, |rows| {
         if rows.is_empty() {
-            session.ui.say(format_args!("{} has no releases.", args.recipe));
+            session.ui.say(format_args!("{recipe} has no releases."));
             return Ok(());
         }
         // Where nothing is checked, there is nothing to say.
@@ -90,6 +94,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             }
         }
         table.print(&session.ui)
+    })?;
+    Ok(match rows.iter().filter(|row| row.error.is_some()).count() {
+        0 => Exit::DONE,
+        all if all == rows.len() => Exit::FAILED,
+        _ => Exit::PARTLY,
     })
 }
 

@@ -45,7 +45,7 @@ pub struct Args {
     endpoint: Option<String>,
 
     /// This machine's own Docker engine; NAME is then `default` unless given
-    #[arg(long)]
+    #[arg(short = 'l', long)]
     local: bool,
 
     /// The folder with ca.pem, cert.pem and key.pem for tcp://

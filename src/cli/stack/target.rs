@@ -54,7 +54,9 @@ impl TargetArg {
         let tls = match set("DOCKER_TLS_VERIFY") {
             None => Tls::No,
             Some(_) => Tls::Wanted(match set("DOCKER_CERT_PATH") {
-                Some(folder) => folder.into(),
+                // Docker takes a path from where it is called.
+                Some(folder) => std::path::absolute(&folder)
+                    .map_err(|error| Failure::io(format!("finding {folder}"), &error))?,
                 None => session.docker_config().folder().to_owned(),
             }),
         };

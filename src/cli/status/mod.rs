@@ -68,7 +68,7 @@ findings}, its version and nodes null where it does not answer, its disk {free, 
 null; an app is {app, server, recipe,
 deployed, newest, behind, status, without, unfinished, backup, drill, certificate_days, severity,
 findings}, its status as `potluck app ls` has it, its backup {set, at, age_seconds} or null, its
-drill {at, ok} or null, its days those of the certificate that ends first, or null; a severity is `fine`, `warning` or `wrong`, a finding {code, severity, message, next}.")]
+drill {at, ok} or null, {chaos} where its files are of no version, its days those of the certificate that ends first, or null; a severity is `fine`, `warning` or `wrong`, a finding {code, severity, message, next}.")]
 pub struct Args {
     /// Only these apps, by domain, or a pattern with `*`
     #[arg(value_name = "APP")]
@@ -139,6 +139,9 @@ struct AppRow {
     recipe: Option<String>,
     /// The version, or commit, that was handed to the server last.
     deployed: Option<String>,
+    /// Whether files were deployed that no version stands for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    chaos: bool,
     /// The newest release of the recipe, as it is here.
     newest: Option<String>,
     /// Whether there is a newer release than what is deployed.
@@ -305,8 +308,9 @@ impl Looking<'_> {
         let certificates = self.slow.certificates(seen, home, entry);
         findings.extend(certificates.iter().filter_map(|it| judged(&it.finding)));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        let deployed = lock.begun.as_ref().or(lock.recipe.as_ref()).and_then(RecipePin::name);
-        let deployed = deployed.filter(|_| status != fleet::NOT_DEPLOYED).cloned();
+        let pin = lock.begun.as_ref().or(lock.recipe.as_ref());
+        let pin = pin.filter(|_| status != fleet::NOT_DEPLOYED);
+        let deployed = pin.and_then(RecipePin::name).cloned();
         let newest = recipe.as_ref().and_then(|recipe| newest.of(session, recipe));
         AppRow {
             app: entry.name.to_string(),
@@ -314,9 +318,10 @@ impl Looking<'_> {
             recipe: recipe.map(|recipe| recipe.to_string()),
             behind: deployed.is_some() && newest.is_some() && newest != deployed,
             deployed,
+            chaos: pin.is_some_and(|pin| pin.chaos.is_some()),
             newest,
             status,
-            unfinished: found.is_some_and(|found| found.unfinished),
+            unfinished: found.is_some_and(fleet::Found::is_unfinished),
             backup: taken(found, &record).map(|Taken { set, at }| Backup {
                 set,
                 at,
@@ -415,7 +420,10 @@ fn show(args: &Args, session: &Session, report: &Report) -> Result<(), Failure> 
         table.row([
             row.app.clone(),
             row.server.clone(),
-            row.deployed.clone().unwrap_or_else(dash),
+            match (&row.deployed, row.chaos) {
+                (Some(version), true) => format!("{version} (chaos)"),
+                (version, _) => version.clone().unwrap_or_else(dash),
+            },
             row.newest.clone().filter(|_| row.behind).unwrap_or_default(),
             row.backup.as_ref().map_or_else(dash, |backup| ago(backup.at)),
             row.drill.as_ref().map_or_else(dash, |drill| match drill.ok {

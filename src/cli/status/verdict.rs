@@ -11,6 +11,7 @@ use crate::{
     },
     cli::fleet::{Found, NOT_DEPLOYED, Server},
     home::LockFile,
+    operation::Open,
     owner::{
         history::Line,
         journal::{Outcome, What},
@@ -83,6 +84,12 @@ fn services(facts: &Facts<'_>) -> Vec<Finding> {
     let Facts { app, status, without, .. } = *facts;
     let mut found = Vec::new();
     let errors = format!("`potluck app errors {app}`");
+    let is_held = facts.found.is_some_and(|found| found.open == Some(Open::Held));
+    if is_held && (status != "deployed" || !without.is_empty()) {
+        let message = "an operation is at work on it, or was killed in the last two minutes";
+        let next = format!("`potluck app history {app}`");
+        return vec![finding("busy", Warning, message, next)];
+    }
     match status {
         "failing" => found.push(finding("failing", Wrong, "a service fails", errors)),
         "starting" => found.push(finding("starting", Warning, "a service starts", errors)),
@@ -109,7 +116,7 @@ fn operations(facts: &Facts<'_>) -> Vec<Finding> {
     use Severity::{Warning, Wrong};
     let Facts { app, found: Some(found), .. } = *facts else { return Vec::new() };
     let mut said = Vec::new();
-    if found.unfinished {
+    if found.is_unfinished() {
         let next = format!("`potluck app show {app}`");
         said.push(finding("unfinished", Wrong, "an operation did not end", next));
     }
@@ -283,7 +290,8 @@ mod tests {
         let old = line(What::Backup, Outcome::Done, "2026-11-26T03:00:00Z");
         let failed = |outcome| line(What::Deploy, outcome, "2026-11-28T04:00:00Z");
         let day = Some(Duration::from_secs(26 * 3600));
-        let unfinished = Found { unfinished: true, ..well(vec![backup.clone()]) };
+        let unfinished = Found { open: Some(Open::Abandoned), ..well(vec![backup.clone()]) };
+        let held = || Found { open: Some(Open::Held), ..well(vec![backup.clone()]) };
         let unread = Found { history: Err("no".into()), ..Found::default() };
         for (found, status, without, max_age, expected) in [
             (Some(well(vec![backup.clone()])), "deployed", &[][..], day, &[][..]),
@@ -312,6 +320,8 @@ mod tests {
                 &[("without", Warning), ("operation", Warning)],
             ),
             (Some(unfinished), "deployed", &[], day, &[("unfinished", Wrong)]),
+            (Some(held()), "stopped", &[], day, &[("busy", Warning)]),
+            (Some(held()), "deployed", &[], day, &[]),
             (Some(unread), NOT_DEPLOYED, &[], day, &[("history", Warning)]),
             (None, "unknown", &[], day, &[]),
         ] {

@@ -42,7 +42,7 @@ struct Listed {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let settings = settings(&home)?;
+    let settings = settings(session, &home)?;
     let apps = select(&home, &[], args.server.as_ref())?.apps;
     let looking = Looking { in_window: false, again: false };
     let listed: Vec<Listed> = look(session, &home, &settings, apps, looking)?

@@ -75,7 +75,7 @@ pub struct Args {
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
-    let settings = settings(&home)?;
+    let settings = settings(session, &home)?;
     let apps = select_known(&home, &args.apps, args.server.as_ref())?;
     let looking = Looking { in_window: !args.any_time, again: args.again };
     let looked = look(session, &home, &settings, apps, looking)?;

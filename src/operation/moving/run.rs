@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     super::{
         backup::{Complete, Found, make, new_set, tidy},
-        journal::{self, Journal, stays_unfinished},
+        journal::{self, Journal, in_one_line, stays_unfinished},
         lease::{Lease, leased},
         rebuild::{NewApp, Rebuild, identity_of},
         recover::{self, undo_services},
@@ -326,14 +326,13 @@ impl Moving<'_> {
             self.warn_left_there();
         }
         context.progress.step(format!("start {name} on {} again", app.entry.server));
-        let said = error.to_string();
-        let first = said.lines().next().map(str::to_owned);
+        let said = Some(in_one_line(&error));
         let ended = match undo_services(&*context.progress, &app.engine, &entry).await {
-            Ok(()) => journal.end(context, Outcome::FailedAndUndone, first).await,
+            Ok(()) => journal.end(context, Outcome::FailedAndUndone, said).await,
             Err(lost) if lost.of_engine().is_some_and(stays_unfinished) => Err(lost),
             Err(undone) => {
                 context.progress.warn(undone.to_string());
-                journal.end(context, Outcome::Failed, first).await
+                journal.end(context, Outcome::Failed, said).await
             }
         };
         if let Err(unwritten) = ended {

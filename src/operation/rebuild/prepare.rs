@@ -65,7 +65,7 @@ impl Rebuild {
         let app = app::load_deployed(&there, &target.app).await?;
         context.home.check_stack(&target.app, &app.name)?;
         is_free(&app, &target).await?;
-        let found = secrets::look(&app, &aside.home(), &target).await?;
+        let found = secrets::look(&app, (&context.home, &aside.home()), &target).await?;
         require_others(&app).await?;
         let signer = signer(context, &read, options)?;
         let Read { restic, opened, told } = read;

@@ -20,7 +20,7 @@ use crate::{
     operation::{
         DeployOptions, PartOf,
         deploy::deploy,
-        journal::{self, Journal, stays_unfinished},
+        journal::{self, Journal, in_one_line, stays_unfinished},
         lease::{Lease, leased},
         record::goal,
         restore::{Part, prepare_restore_of, steps as of_restore},
@@ -209,7 +209,7 @@ pub(in crate::operation) async fn finish(
         }
         Err(error) => {
             // All of it is there, and runs.
-            journal.end(context, Outcome::Failed, Some(error.to_string())).await?;
+            journal.end(context, Outcome::Failed, Some(in_one_line(&error))).await?;
             Err(error)
         }
         Ok(report) => {

@@ -31,11 +31,16 @@ pub(super) struct Found {
     pub names: Vec<String>,
 }
 
-/// Opens each kept secret that the app needs; the values are forgotten at once.
+/// Opens each kept secret that the app needs; the values are forgotten at once. A copy that the
+/// folder `home` has already stays, so that it is the one to be opened; others are `aside`.
 ///
 /// # Errors
 /// [`Obstacle::Secrets`] with all that cannot be had, [`Obstacle::UnknownSecrets`].
-pub(super) async fn look(app: &App, home: &Home, target: &NewApp) -> Result<Found, Error> {
+pub(super) async fn look(
+    app: &App,
+    (home, aside): (&Home, &Home),
+    target: &NewApp,
+) -> Result<Found, Error> {
     let failed = |error: secrets::Error| Error::from(app::Error::from(error));
     let plans = secrets::survey(&app.stack, &app.env, &app.sources).complete().map_err(failed)?;
     let name = &app.entry.name;
@@ -52,7 +57,7 @@ pub(super) async fn look(app: &App, home: &Home, target: &NewApp) -> Result<Foun
     let stored = app.engine.beneath().secrets(Scope::All).await?;
     let stored: BTreeSet<&str> =
         stored.iter().filter_map(|secret| secret.spec.as_ref()?.name.as_deref()).collect();
-    let folder = Folder::of(home, &app.entry);
+    let (here, aside) = (Folder::of(home, &app.entry), Folder::of(aside, &app.entry));
     let (mut found, mut lost) = (Found::default(), Vec::new());
     for plan in plans {
         if stored.contains(plan.full_name.as_str()) {
@@ -66,16 +71,25 @@ pub(super) async fn look(app: &App, home: &Home, target: &NewApp) -> Result<Foun
         }
         let stem = Stem::of(&plan.full_name, &app.name)
             .map_err(|error| failed(secrets::Error::from(error)))?;
-        let has = folder.has(&stem).map_err(|error| failed(secrets::Error::from(error)))?;
+        let is_in = |folder: &Folder| {
+            folder.has(&stem).map_err(|error| failed(secrets::Error::from(error)))
+        };
+        let is_here = is_in(&here)?;
+        let folder = if is_here { &here } else { &aside };
+        let has = is_here || is_in(&aside)?;
         let why = match &target.identity {
             _ if !has => Some("the backup has no copy of it".to_owned()),
             None => Some("there is no key to open its copy".to_owned()),
-            Some(identity) => match escrow::open(&folder, &stem, identity) {
+            Some(identity) => match escrow::open(folder, &stem, identity) {
                 Ok(_) => None,
                 Err(escrow::Error::File { message, .. }) => Some(message),
                 Err(error) => Some(error.to_string()),
             },
         };
+        let why = why.map(|why| match is_here {
+            true => format!("of the copy in {}: {why}", here.path().display()),
+            false => why,
+        });
         match why {
             Some(why) => lost.push(Lost {
                 name: plan.name,

@@ -15,7 +15,10 @@ use crate::{
         releases,
         undeploy::{VOLUME_PATIENCE, remove_volume},
     },
-    owner::{Confined, journal::MadeKind},
+    owner::{
+        Confined,
+        journal::{MadeKind, Outcome},
+    },
     secrets,
 };
 
@@ -51,6 +54,6 @@ pub(in crate::operation) async fn undo(
     }
     engine.release().await.map_err(AppError::from)?;
     Record::remove(context, guard.app())?;
-    journal.end_for_good().await?;
+    journal.end_for_good(context, Outcome::Aborted).await?;
     take_away(context, guard, &entry.made)
 }

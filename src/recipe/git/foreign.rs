@@ -90,6 +90,7 @@ pub(super) fn copy(git_dir: &Folder, refs: &Refs, into: &Path) -> Result<(), Unr
 fn checked(result: Result<String, Error>) -> Result<(), Unreadable> {
     match result {
         Ok(_) => Ok(()),
+        Err(Error::NoGit) => Err(Unreadable::NoGit),
         Err(Error::Git { message, .. }) => Err(Unreadable::Damaged(message)),
         Err(error) => Err(Unreadable::Odd(error.to_string())),
     }

@@ -6,7 +6,7 @@
 //! only for fetching (credentials, proxies, keys).
 
 use std::{
-    io::{BufReader, Read},
+    io::{self, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -235,9 +235,16 @@ struct Ended {
     stderr: Vec<u8>,
 }
 
+fn not_started(error: &io::Error, action: &str) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::NoGit,
+        _ => Error::Git { action: action.into(), message: format!("starting git: {error}") },
+    }
+}
+
 fn ended(mut command: Command, action: &str, limit: Duration) -> Result<Ended, Error> {
     let failed = |message: String| Error::Git { action: action.into(), message };
-    let mut child = command.spawn().map_err(|e| failed(format!("starting git: {e}")))?;
+    let mut child = command.spawn().map_err(|error| not_started(&error, action))?;
     bound(&child);
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
@@ -352,7 +359,7 @@ impl Objects {
     pub(super) fn open(repository: &Path) -> Result<Self, Error> {
         let mut command = local(repository);
         command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|e| reading(format!("starting git: {e}")))?;
+        let mut child = command.spawn().map_err(|error| not_started(&error, "reading objects"))?;
         let answers = child.stdout.take().ok_or_else(|| reading("git has no output".into()))?;
         Ok(Objects { child, answers: BufReader::new(answers) })
     }

@@ -79,7 +79,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let done = wait("interrupted: some secrets may be kept; run it again for the rest", async {
         let (context, doing) = (&operating.context, "an adoption of secrets");
-        operation::change_secrets(context, &guard, &app, doing, async || {
+        operation::change_secrets(context, &guard, &app, doing, async |_| {
             Ok(hooks::adopt(&app, &wanted, &keeper).await?)
         })
         .await

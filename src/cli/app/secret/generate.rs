@@ -6,13 +6,14 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    app,
+    app::{self, App},
     cli::{
         arguments::{AppArg, JsonArg, LockArg},
         exit::Exit,
         failure::{Failure, Outcome},
         grants::{Answers, PlanQuestion},
         session::{Session, wait},
+        ui::clean,
     },
     home::{AppEntry, Home},
     operation,
@@ -32,6 +33,7 @@ use crate::{
 Examples:
   potluck app secret generate wiki.example.org
   potluck app secret generate wiki.example.org admin_password --show
+  potluck app secret generate wiki.example.org admin_password v2
 
 JSON: {made, kept, to_insert, to_restore}; `made` is a list of {name, version} and, with
 --show, {value}; the others are lists of names: of secrets that exist, of those to be
@@ -43,7 +45,7 @@ pub struct Args {
     #[command(flatten)]
     lock: LockArg,
 
-    /// Only these
+    /// Only these; after a single one, the version to make, as the settings will have it
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -78,7 +80,7 @@ struct MadeRow<'a> {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let home = session.home()?;
     let entry = session.app(&home, &args.app)?;
-    let (made, keeper) =
+    let Done { made, keeper, other } =
         generate(session, &home, &entry, &Version::Newest, &args.names, &args.lock)?;
     if args.json.json {
         let rows = made.made.iter().map(|new| MadeRow {
@@ -107,6 +109,13 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
     }
     warn_not_kept(session, &made, &keeper);
+    if let Some(Other { setting, says }) = other {
+        session.ui.hint(format_args!(
+            "the settings say {says}: `potluck app env set {} {setting}` and a deploy bring the \
+             new one",
+            entry.name
+        ));
+    }
     Ok(Exit::DONE)
 }
 
@@ -120,7 +129,7 @@ pub fn generate_missing(
     entry: &AppEntry,
     version: &Version,
 ) -> Result<(), Failure> {
-    let (made, keeper) = generate(session, home, entry, version, &[], &LockArg::none())?;
+    let Done { made, keeper, .. } = generate(session, home, entry, version, &[], &LockArg::none())?;
     tell(session, entry, &made);
     warn_not_kept(session, &made, &keeper);
     Ok(())
@@ -132,6 +141,21 @@ fn warn_not_kept(session: &Session, made: &Made, keeper: &Keeper) {
     }
 }
 
+/// What was made, and where copies of it are kept.
+struct Done {
+    made: Made,
+    keeper: Keeper,
+    other: Option<Other>,
+}
+
+/// A version was made that the settings do not have.
+struct Other {
+    /// `SECRET_DB_PASSWORD_VERSION=v2`
+    setting: String,
+    /// `v1`, or that there is none.
+    says: String,
+}
+
 fn generate(
     session: &Session,
     home: &Home,
@@ -139,23 +163,43 @@ fn generate(
     version: &Version,
     names: &[String],
     lock: &LockArg,
-) -> Result<(Made, Keeper), Failure> {
+) -> Result<Done, Failure> {
     let guard = session.guard(home, entry, "the making of secrets", lock)?;
     let operating =
         session.context(home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(lock);
     wait("interrupted: some secrets may be made; run it again for the rest", async {
         let app = app::load(&operating.context, entry, version).await?;
         let keeper = super::keeper(home, &app)?;
-        let mut plans = Vec::new();
-        for name in names {
-            plans.push(super::survey(&app).one(name)?);
-        }
-        if names.is_empty() {
-            plans = super::survey(&app).complete()?;
-        }
+        let survey = || super::survey(&app);
+        let is_version = |word: &str| is_version(word) && survey().one(word).is_err();
+        let mut other = None;
+        let plans = match names {
+            [] => survey().complete()?,
+            [name, version] if is_version(version) => {
+                let plan = super::in_version(&survey().any_version(name)?, version)?;
+                other = plan.key.as_ref().and_then(|key| other_than(&app, key, version));
+                vec![plan]
+            }
+            names => names.iter().map(|name| survey().one(name)).collect::<Result<_, _>>()?,
+        };
         let context = &operating.context;
         let made = operation::generate_secrets(context, &guard, &app, &plans, &keeper).await?;
-        Ok((made, keeper))
+        Ok(Done { made, keeper, other })
+    })
+}
+
+/// How versions of secrets are written by convention.
+fn is_version(word: &str) -> bool {
+    word.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+fn other_than(app: &App, key: &str, version: &str) -> Option<Other> {
+    let said = app.env.get(key).filter(|said| !said.is_empty());
+    (said != Some(version)).then(|| Other {
+        setting: format!("{key}={version}"),
+        says: said.map_or_else(|| "nothing".into(), |said| clean(said).into_owned()),
     })
 }
 

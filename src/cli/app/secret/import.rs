@@ -69,7 +69,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let plans = super::survey(&app).complete()?;
         let (mut stored, mut left) = (Vec::new(), Vec::new());
         let (context, doing) = (&operating.context, "an import of secrets");
-        operation::change_secrets(context, &guard, &app, doing, async || {
+        operation::change_secrets(context, &guard, &app, doing, async |changed| {
             for given in &document.secrets {
                 let found = secrets::find(&plans, &given.name);
                 let (plan, value) = match (found, given.bytes()) {
@@ -85,7 +85,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 };
                 let (engine, name) = (app.engine.as_ref(), &entry.name);
                 match secrets::insert(engine, name, plan, &value, &keeper).await {
-                    Ok(()) => stored.push(plan.name.clone()),
+                    Ok(()) => {
+                        stored.push(plan.name.clone());
+                        changed.stored.push(plan.full_name.clone());
+                    }
                     Err(secrets::Error::Exists { .. }) => {
                         session
                             .ui

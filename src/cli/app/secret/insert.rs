@@ -20,7 +20,7 @@ use crate::{
     },
     operation,
     recipe::Version,
-    secrets::{self, SecretPlan},
+    secrets,
 };
 
 /// Store a secret that someone else made.
@@ -70,14 +70,15 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             let app = app::load(&operating.context, &entry, &Version::Newest).await?;
             let survey = super::survey(&app);
             let plan = match &args.version {
-                Some(version) => in_version(&survey.any_version(&args.name)?, version)?,
+                Some(version) => super::in_version(&survey.any_version(&args.name)?, version)?,
                 None => survey.one(&args.name)?,
             };
             let keeper = super::keeper(&home, &app)?;
             let context = &operating.context;
-            operation::change_secrets(context, &guard, &app, "a new secret", async || {
+            operation::change_secrets(context, &guard, &app, "a new secret", async |changed| {
                 let engine = app.engine.as_ref();
                 secrets::insert(engine, &entry.name, &plan, &value, &keeper).await?;
+                changed.stored.push(plan.full_name.clone());
                 Ok::<(), Failure>(())
             })
             .await?;
@@ -148,16 +149,6 @@ impl LineEnd {
             _ => LineEnd::None,
         }
     }
-}
-
-/// The same secret in another version, for example the next.
-fn in_version(plan: &SecretPlan, version: &str) -> Result<SecretPlan, Failure> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if version.is_empty() || !version.chars().all(plain) {
-        return Err(Failure::usage(format!("`{version}` is not a version of a secret")));
-    }
-    plan.in_version(version)?
-        .ok_or_else(|| Failure::usage(format!("the secret `{}` has no versions", plan.name)))
 }
 
 fn read(args: &Args, session: &Session) -> Result<Given, Failure> {

@@ -21,7 +21,7 @@ use crate::{
     },
     home::Home,
     secrets::{
-        self, Keeper, SecretVersion, Survey,
+        self, Keeper, SecretPlan, SecretVersion, Survey,
         escrow::{self, Folder, Recipients},
     },
 };
@@ -100,4 +100,14 @@ fn tell_not_kept(session: &Session, keeper: &Keeper) {
 /// The secrets that an app needs, and what is wrong with them.
 pub fn survey(app: &App) -> Survey {
     secrets::survey(&app.stack, &app.env, &app.sources)
+}
+
+/// The same secret in another version, for example the next.
+fn in_version(plan: &SecretPlan, version: &str) -> Result<SecretPlan, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if version.is_empty() || !version.chars().all(plain) {
+        return Err(Failure::usage(format!("`{version}` is not a version of a secret")));
+    }
+    plan.in_version(version)?
+        .ok_or_else(|| Failure::usage(format!("the secret `{}` has no versions", plan.name)))
 }

@@ -49,8 +49,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let kept = (&Folder::of(&home, &entry), &keeper);
         let (engine, name) = (app.engine.as_ref(), &entry.name);
         let (context, doing) = (&operating.context, "a restore of secrets");
-        operation::change_secrets(context, &guard, &app, doing, async || {
-            Ok(escrow::restore(engine, name, &app.name, kept, &identity, |_| true).await?)
+        operation::change_secrets(context, &guard, &app, doing, async |changed| {
+            let done = escrow::restore(engine, name, &app.name, kept, &identity, |_| true).await?;
+            changed.stored.clone_from(&done.restored);
+            Ok(done)
         })
         .await
     })?;

@@ -89,11 +89,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             return Ok(removed);
         }
         let (context, doing) = (&operating.context, "a removal of secrets");
-        operation::change_secrets(context, &guard, &app, doing, async || {
+        operation::change_secrets(context, &guard, &app, doing, async |changed| {
             for version in doomed {
                 if let Some(secret) = version.stored() {
                     secrets::remove_stored(app.engine.as_ref(), &secret).await?;
                 }
+                changed.removed.push(version.full_name.clone());
                 // Last: a copy without its secret is offered for removal again.
                 keeper.forget(&version.full_name)?;
                 removed.push(version.full_name);

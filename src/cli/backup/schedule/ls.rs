@@ -62,7 +62,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     session.report(&rows, &args.json, |rows| {
         if rows.is_empty() {
             session.ui.say("There are no schedules yet.");
-            session.ui.hint("`potluck backup schedule install '30 3 * * *'` installs one");
+            session.ui.hint(
+                "`potluck backup schedule install '30 3 * * *'` installs one, `potluck upgrade \
+                 schedule install '0 4 * * *'` one of upgrades",
+            );
             return Ok(());
         }
         let mut table = Table::new(&["NAME", "WHEN", "ZONE", "NEXT", "RUNS", "FOLDER", "PLACE"]);
