@@ -290,7 +290,7 @@ mod tests {
         for (bad, said) in [
             ("apps: {a: {policy: minor, window: 5am-7am}}", "`5am-7am` is not a window"),
             ("apps: {a: major}", "unknown value `major`"),
-            ("apps: {a: {polcy: minor}}", "unknown field `polcy`"),
+            ("apps: {a: {polcy: minor}}", "unknown key `polcy`"),
             ("apps: {a: [minor]}", "none, patch, minor, or {policy, window}"),
         ] {
             std::fs::write(folder.path().join(FILE), bad).unwrap();

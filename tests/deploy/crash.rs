@@ -342,7 +342,9 @@ impl World {
         let state = self.state();
         let names = state["configs"].as_array().unwrap().iter();
         let names = names.map(|config| config["Spec"]["Name"].as_str().unwrap().to_owned());
-        let mut names: Vec<String> = names.filter(|name| name.starts_with("potluck.")).collect();
+        let mut names: Vec<String> = names
+            .filter(|name| name.starts_with("potluck.") && name != "potluck.removals")
+            .collect();
         names.sort();
         names
     }

@@ -54,7 +54,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let desk = Desk::open(&store, &name).map_err(|error| {
             let folder = folder.display();
             Failure::from(error)
-                .hint(format!("what `catalogue generate` wrote into {folder} is no clone of one"))
+                .hint(format!("{folder} is not a clone: `catalogue generate` made it"))
                 .hint(format!("move {folder} away, and `potluck catalogue sync URL` clones one"))
         })?;
         before = Some(desk.head().to_owned());
