@@ -1,0 +1,107 @@
+//! What apps can set: the variables that are left in the recipe's files, with the values of
+//! the upstream.
+
+use super::{
+    draft::{Draft, Setting},
+    names,
+    project::Project,
+    reference,
+};
+
+/// Removes variables that come from `.env` as a whole, but say something to Compose alone:
+/// which image, which port, which folder.
+pub fn unused(draft: &mut Draft, project: &Project) {
+    let is_env = |file: &Option<String>| file.is_some() && *file == project.env_name;
+    let used = used_by_compose(project);
+    for service in &mut draft.services {
+        service.env.retain(|variable| {
+            let only_compose = variable.key.starts_with("COMPOSE_") || used.contains(&variable.key);
+            !(is_env(&variable.file) && only_compose)
+        });
+    }
+}
+
+/// Variables in keys other than `environment`.
+fn used_by_compose(project: &Project) -> Vec<String> {
+    use crate::compose::tree::{Node, Value};
+    fn walk(node: &Node, found: &mut Vec<String>) {
+        match &node.value {
+            Value::Str(text) => found.extend(reference::variables(text).into_iter().map(|it| it.name)),
+            Value::List(items) => items.iter().for_each(|item| walk(item, found)),
+            Value::Map(map) => map.0.iter().for_each(|entry| walk(&entry.value, found)),
+            _ => {}
+        }
+    }
+    let mut found = vec![];
+    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services") else { return found };
+    for service in &services.0 {
+        let Value::Map(keys) = &service.value.value else { continue };
+        for key in ["image", "ports", "volumes"] {
+            if let Some(node) = keys.get(key) {
+                walk(node, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Variables of environment files become settings.
+pub fn from_files(draft: &mut Draft) {
+    let mut settings = vec![];
+    for service in &mut draft.services {
+        for variable in &mut service.env {
+            let (Some(_), Some(value)) = (&variable.file, &variable.value) else { continue };
+            // What was written by another step, or has variables itself, is for all apps.
+            if value.contains('$') || variable.key.ends_with("_FILE") || value.contains('\n') || value.starts_with("file://") {
+                continue;
+            }
+            let name = names::setting(&variable.key);
+            settings.push(Setting {
+                key: name.clone(),
+                value: value.clone(),
+                comment: std::mem::take(&mut variable.comment),
+                off: false,
+            });
+            variable.value = Some(format!("${{{name}}}"));
+        }
+    }
+    for setting in settings {
+        draft.set(setting);
+    }
+}
+
+/// A line of the sample for each variable that the compose file names.
+pub fn named(draft: &mut Draft, project: &Project, compose: &str) {
+    const OURS: &[&str] = &["STACK_NAME", "DOMAIN", "TIMEOUT"];
+    for variable in reference::variables(compose) {
+        let name = variable.name;
+        let is_version = name.ends_with("_VERSION") && variable.default.as_deref() == Some("v1");
+        if OURS.contains(&name.as_str()) || name.starts_with("SECRET_") || is_version {
+            continue;
+        }
+        let upstream = name.strip_prefix("APP_").filter(|it| names::setting(it) == name).unwrap_or(&name);
+        let line = project.env.iter().rev().find(|it| it.key == upstream);
+        let value = match line {
+            Some(line) if !line.value.is_empty() => project.resolved(&line.value),
+            _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),
+        };
+        let comment = line.map(|line| line.comment.clone()).unwrap_or_default();
+        draft.set(Setting { key: name, value, comment, off: false });
+    }
+    // What is taken from the settings if they have it.
+    let mut offered = vec![];
+    for service in &draft.services {
+        for variable in service.env.iter().filter(|variable| variable.value.is_none()) {
+            let line = project.env.iter().rev().find(|it| it.key == variable.key);
+            offered.push(Setting {
+                key: variable.key.clone(),
+                value: line.map(|line| line.value.clone()).unwrap_or_default(),
+                comment: line.map(|line| line.comment.clone()).unwrap_or_default(),
+                off: line.is_none(),
+            });
+        }
+    }
+    for setting in offered {
+        draft.set(setting);
+    }
+}
