@@ -22,6 +22,8 @@ pub struct Draft {
     /// Files of configs.
     pub files: BTreeMap<String, String>,
     pub web: Option<Web>,
+    /// What the upstream has as passwords.
+    pub literals: Vec<String>,
     /// Ports other than that of the web server, published by an overlay.
     pub ports: Vec<Opened>,
     pub log: Log,
@@ -181,9 +183,5 @@ impl Draft {
         if !self.settings.iter().any(|present| present.key == setting.key) {
             self.settings.push(setting);
         }
-    }
-
-    pub fn index(&self, key: &str) -> Option<usize> {
-        self.services.iter().position(|service| service.key == key)
     }
 }

@@ -82,7 +82,6 @@ pub enum Client {
     Php,
     Node,
     Bash,
-    Python,
     Ruby,
     Wget,
 }
@@ -206,7 +205,7 @@ const FAMILIES: &[Family] = &[
     },
     Family {
         name: "a reverse proxy",
-        images: &["traefik", "nginxproxy/nginx-proxy", "jwilder/nginx-proxy", "nginxproxy/acme-companion", "caddy", "jrcs/letsencrypt-nginx-proxy-companion", "linuxserver/swag"],
+        images: &["traefik", "nginxproxy/nginx-proxy", "jwilder/nginx-proxy", "nginxproxy/acme-companion", "caddy", "jrcs/letsencrypt-nginx-proxy-companion", "linuxserver/swag", "steveltn/https-portal"],
         kind: Kind::Proxy,
         ..NO
     },
@@ -415,7 +414,6 @@ impl Client {
                 "require('net').connect(PORT, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))",
             ],
             Client::Bash => &["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/PORT"],
-            Client::Python => &["CMD", "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', PORT), 4)"],
             Client::Ruby => &["CMD", "ruby", "-rsocket", "-e", "TCPSocket.new('127.0.0.1', PORT)"],
             Client::Wget => &["CMD-SHELL", "wget -q -S -O /dev/null http://127.0.0.1:PORT/ 2>&1 | grep -q HTTP/"],
         };

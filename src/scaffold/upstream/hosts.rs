@@ -135,7 +135,7 @@ fn is_example(host: &str) -> bool {
     !host.is_empty()
         && (EXAMPLES.contains(&host.as_str())
             || EXAMPLES.iter().any(|example| host.starts_with(&format!("{example}.")))
-            || [".example.com", ".example.org", ".example.net"].iter().any(|ending| host.ends_with(ending))
+            || [".example.com", ".example.org", ".example.net", ".domain.tld", ".localhost", ".mydomain.com", ".mycompany.com"].iter().any(|ending| host.ends_with(ending))
             || ["example.com", "example.org", "example.net"].contains(&host.as_str()))
 }
 

@@ -52,8 +52,9 @@ pub fn adapt(name: &str, project: &Project) -> Adapted {
     networks::join(&mut draft, &maps, project);
     settings::from_files(&mut draft);
     let manifest = backups::manifest(&mut draft, project);
-    let compose = write::compose(&draft, &maps, project);
-    settings::named(&mut draft, project, &compose);
+    let written = write::compose(&draft, &maps, project);
+    let compose = write::plain_variables(&written);
+    settings::named(&mut draft, project, &written, &compose);
     let mut files = std::mem::take(&mut draft.files);
     files.extend(write::overlays(&draft));
     files.insert(".env.sample".into(), write::sample(&draft, name));

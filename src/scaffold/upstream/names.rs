@@ -47,7 +47,7 @@ pub fn unique(name: &str, taken: &dyn Fn(&str) -> bool) -> String {
 
 /// A setting of this name: those that potluck reads itself are others.
 pub fn setting(name: &str) -> String {
-    const OURS: &[&str] = &["TYPE", "RECIPE", "STACK_NAME", "COMPOSE_FILE", "TIMEOUT", "VERSION", "LETS_ENCRYPT_ENV", "EXTRA_DOMAINS"];
+    const OURS: &[&str] = &["TYPE", "RECIPE", "PORT", "STACK_NAME", "COMPOSE_FILE", "TIMEOUT", "VERSION", "LETS_ENCRYPT_ENV", "EXTRA_DOMAINS"];
     match OURS.contains(&name) || name.starts_with("SECRET_") && name.ends_with("_VERSION") {
         true => format!("APP_{name}"),
         false => name.to_owned(),

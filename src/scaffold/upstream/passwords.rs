@@ -84,6 +84,7 @@ pub fn move_out(draft: &mut Draft, project: &Project) {
             project.setting(variable).map(str::to_owned)
         });
         if let Some(literal) = literal.filter(|it| !it.is_empty()) {
+            draft.literals.push(literal.clone());
             known.push(Known {
                 literal,
                 insert: match &fate {
@@ -163,7 +164,9 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             };
             let value = project.resolved(&written);
             if judge::is_secret_name(&key) && (value.is_empty() || judge::is_secret_value(&value)) {
-                if value.is_empty() && (variable.value.is_none() || judge::origin(&key) == Origin::Elsewhere) {
+                let optional = reference::sole(&written).is_some_and(|it| it.default.as_deref() == Some(""));
+                let elsewhere = judge::origin(&key) == Origin::Elsewhere;
+                if value.is_empty() && (variable.value.is_none() || optional || elsewhere) {
                     first = first.or(variable.position.clone());
                     left_out.push(key);
                     continue;
@@ -173,7 +176,8 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                         let default = sole.default.map(|it| project.resolved(&it)).filter(|it| !it.is_empty());
                         (Some(sole.name), default)
                     }
-                    None => (None, Some(value).filter(|it| !it.is_empty())),
+                    // One file for several services has one value for all.
+                    None => (variable.file.as_ref().map(|_| key.clone()), Some(value).filter(|it| !it.is_empty())),
                 };
                 let found = Use { service: index, place: Place::Whole, key: key.clone() };
                 put(&mut passwords, project, name, literal, found);
@@ -400,6 +404,16 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                     at,
                     format!("the secret `{name}` comes from elsewhere"),
                     format!("say in README.md where from; operators store it with `potluck app secret insert APP {name}`"),
+                );
+            }
+            let one = password.uses.iter().all(|found| found.service == first.service);
+            let is_sql = matches!(draft.services[first.service].kind(), Some(Kind::Postgres | Kind::Mariadb));
+            if one && is_sql && !judge::is_root(&first.key) && draft.services.len() > 1 {
+                draft.log.decision(
+                    &service,
+                    position(draft, first),
+                    format!("no other service has the password `{name}` in its variables"),
+                    "say in README.md where people enter it, if they do so as they set the app up; else add it to the service that needs it",
                 );
             }
             let comment = vec![format!("For {}.", users.join(", "))];

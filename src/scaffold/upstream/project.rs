@@ -283,7 +283,7 @@ fn wanted_of(root: &Map, project: &Project, wanted: &mut BTreeSet<String>) {
                             Value::Map(map) => text_of(map.get("path")),
                             _ => text_of(Some(node)),
                         };
-                        for text in text {
+                        if let Some(text) = text {
                             wanted.extend(path(text));
                             for ending in [".example", ".sample", ".dist", ".template"] {
                                 wanted.extend(path(&format!("{text}{ending}")));

@@ -154,6 +154,7 @@ fn service(entry: &Entry, map: &Map, project: &Project, finished: &[String], log
         ports,
         depends_on: read::list(map.get("depends_on")),
     };
+    own_variables(&mut service, project, log);
     images(&mut service, image, map, project, log);
     restart(&mut service, map, project, finished.iter().any(|name| name == key), log);
     for entry in &map.0 {
@@ -161,6 +162,24 @@ fn service(entry: &Entry, map: &Map, project: &Project, finished: &[String], log
     }
     labels(&mut service, map, project, log);
     service
+}
+
+/// An environment file is often given to all services: a database gets what is its own.
+fn own_variables(service: &mut Service, project: &Project, log: &mut Log) {
+    const OWN: &[&str] = &["POSTGRES_", "PGDATA", "MYSQL_", "MARIADB_", "REDIS_", "VALKEY_", "MONGO_", "CLICKHOUSE_", "TZ", "LANG"];
+    if !matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::Redis | Kind::OtherStore | Kind::Cache)) {
+        return;
+    }
+    let before = service.env.len();
+    service.env.retain(|it| it.file.is_none() || OWN.iter().any(|own| it.key.starts_with(own)));
+    if service.env.len() < before {
+        log.change(
+            &service.key,
+            project.outline.line(service.at),
+            format!("{} variables of its environment file were left out", before - service.env.len()),
+            "they are for other services, and a database needs no password but its own",
+        );
+    }
 }
 
 fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Project, log: &mut Log) {
@@ -197,7 +216,7 @@ fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Pro
         );
     }
     let pinned = Image::parse(&image).is_some_and(|it| {
-        it.digest.is_some() || it.tag.as_deref().is_some_and(|tag| tag != "latest" && tag != "release")
+        it.digest.is_some() || it.tag.as_deref().is_some_and(|tag| tag.contains(|c: char| c.is_ascii_digit()))
     });
     if !pinned {
         service.comment.push("Decide: the version of the image.".into());

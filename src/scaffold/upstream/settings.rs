@@ -8,21 +8,33 @@ use super::{
     reference,
 };
 
+/// Variables that the recipe itself brings.
+pub fn is_ours(variable: &reference::Variable) -> bool {
+    const OURS: &[&str] = &["STACK_NAME", "DOMAIN", "TIMEOUT", "COMPOSE_PROJECT_NAME"];
+    OURS.contains(&variable.name.as_str())
+        || variable.name.ends_with("_VERSION") && variable.default.as_deref() == Some("v1")
+        || variable.name.starts_with("SECRET_") && variable.name.ends_with("_VERSION")
+}
+
 /// Removes variables that come from `.env` as a whole, but say something to Compose alone:
 /// which image, which port, which folder.
 pub fn unused(draft: &mut Draft, project: &Project) {
     let is_env = |file: &Option<String>| file.is_some() && *file == project.env_name;
-    let used = used_by_compose(project);
+    let used = used_by_compose(project, &["image", "ports", "volumes"]);
+    let passed_on = used_by_compose(project, &["environment"]);
     for service in &mut draft.services {
+        let family = service.family;
         service.env.retain(|variable| {
             let only_compose = variable.key.starts_with("COMPOSE_") || used.contains(&variable.key);
-            !(is_env(&variable.file) && only_compose)
+            // What is passed on under another name, to an image that knows nothing of this one.
+            let unknown = passed_on.contains(&variable.key) && family.is_some_and(|family| !family.reads(&variable.key));
+            !(is_env(&variable.file) && (only_compose || unknown))
         });
     }
 }
 
-/// Variables in keys other than `environment`.
-fn used_by_compose(project: &Project) -> Vec<String> {
+/// Variables in these keys of services.
+fn used_by_compose(project: &Project, keys: &[&str]) -> Vec<String> {
     use crate::compose::tree::{Node, Value};
     fn walk(node: &Node, found: &mut Vec<String>) {
         match &node.value {
@@ -35,9 +47,9 @@ fn used_by_compose(project: &Project) -> Vec<String> {
     let mut found = vec![];
     let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services") else { return found };
     for service in &services.0 {
-        let Value::Map(keys) = &service.value.value else { continue };
-        for key in ["image", "ports", "volumes"] {
-            if let Some(node) = keys.get(key) {
+        let Value::Map(map) = &service.value.value else { continue };
+        for key in keys {
+            if let Some(node) = map.get(key) {
                 walk(node, &mut found);
             }
         }
@@ -71,16 +83,17 @@ pub fn from_files(draft: &mut Draft) {
 }
 
 /// A line of the sample for each variable that the compose file names.
-pub fn named(draft: &mut Draft, project: &Project, compose: &str) {
-    const OURS: &[&str] = &["STACK_NAME", "DOMAIN", "TIMEOUT"];
-    for variable in reference::variables(compose) {
-        let name = variable.name;
-        let is_version = name.ends_with("_VERSION") && variable.default.as_deref() == Some("v1");
-        if OURS.contains(&name.as_str()) || name.starts_with("SECRET_") || is_version {
+pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str) {
+    let left: Vec<String> = reference::variables(compose).into_iter().map(|it| it.name).collect();
+    for variable in reference::variables(written) {
+        if is_ours(&variable) {
             continue;
         }
-        let upstream = name.strip_prefix("APP_").filter(|it| names::setting(it) == name).unwrap_or(&name);
-        let line = project.env.iter().rev().find(|it| it.key == upstream);
+        let name = names::setting(&variable.name);
+        if !left.contains(&name) {
+            continue;
+        }
+        let line = project.env.iter().rev().find(|it| it.key == variable.name);
         let value = match line {
             Some(line) if !line.value.is_empty() => project.resolved(&line.value),
             _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),

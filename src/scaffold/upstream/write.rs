@@ -7,15 +7,15 @@ use crate::compose::{image::Image, tree::Map};
 use super::{
     draft::{Draft, Mounted, Restart, Service, Words},
     family::Kind,
-    names,
+    judge, names,
     project::Project,
-    reference, services,
+    reference, services, settings,
     yaml::{Item, Pair, Yaml, emit, nothing, pair, text, texts},
 };
 
 const VERSION: &str = "version: \"3.8\"\n\n";
 
-/// `compose.yml`.
+/// `compose.yml`, with variables as the upstream has them.
 pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> String {
     let mut all = vec![];
     for (index, service) in draft.services.iter().enumerate() {
@@ -69,27 +69,24 @@ pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> String {
         });
         file.push(pair("secrets", Yaml::Map(secrets.collect())));
     }
-    plain_variables(&format!("{VERSION}{}", emit(&file)))
+    format!("{VERSION}{}", emit(&file))
 }
 
 /// Variables in a form that a stack takes: one that had to be set is one without a default,
 /// and those that potluck reads itself have another name.
-fn plain_variables(file: &str) -> String {
+pub fn plain_variables(file: &str) -> String {
     reference::replaced(file, &mut |variable| {
-        const OURS: &[&str] = &["STACK_NAME", "DOMAIN", "TIMEOUT"];
-        if OURS.contains(&variable.name.as_str())
-            || variable.name.ends_with("_VERSION") && variable.default.as_deref() == Some("v1")
-            || variable.name.starts_with("SECRET_")
-        {
-            return None;
-        }
         if variable.name == "COMPOSE_PROJECT_NAME" {
             return Some("${STACK_NAME}".into());
         }
+        if settings::is_ours(variable) {
+            return None;
+        }
         let name = names::setting(&variable.name);
         match &variable.default {
-            Some(default) => Some(format!("${{{name}:-{default}}}")),
-            None => Some(format!("${{{name}}}")),
+            // Docker knows no variables in defaults.
+            Some(default) if !default.contains('$') => Some(format!("${{{name}:-{default}}}")),
+            _ => Some(format!("${{{name}}}")),
         }
     })
 }
@@ -279,7 +276,7 @@ pub fn sample(draft: &Draft, name: &str) -> String {
     }
     for setting in &draft.settings {
         out.push('\n');
-        for comment in &setting.comment {
+        for comment in setting.comment.iter().filter(|it| !has_secret(draft, it)) {
             out += &format!("# {}\n", crate::text::line(comment));
         }
         let off = if setting.off { "#" } else { "" };
@@ -295,6 +292,12 @@ pub fn sample(draft: &Draft, name: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a comment of the upstream has a password in it.
+fn has_secret(draft: &Draft, comment: &str) -> bool {
+    let assigned = comment.split_once('=').is_some_and(|(name, _)| judge::is_secret_name(name.trim()));
+    assigned || draft.literals.iter().any(|literal| comment.contains(literal.as_str()))
 }
 
 /// A value in quotes where it needs them.
