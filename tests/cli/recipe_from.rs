@@ -188,7 +188,10 @@ fn a_project_gives_the_same_recipe_every_time() {
         let (first, _) = made(&lab, &format!("{name}-one"), &fixtures().join(name));
         let (second, _) = made(&lab, &format!("{name}-two"), &fixtures().join(name));
         let plain = |files: BTreeMap<String, String>, ending: &str| -> BTreeMap<String, String> {
-            files.into_iter().map(|(file, text)| (file, text.replace(&format!("{name}-{ending}"), "it"))).collect()
+            files
+                .into_iter()
+                .map(|(file, text)| (file, text.replace(&format!("{name}-{ending}"), "it")))
+                .collect()
         };
         assert_eq!(plain(texts(&first), "one"), plain(texts(&second), "two"));
     }
@@ -199,15 +202,22 @@ fn one_password_of_two_services_is_one_secret() {
     let lab = Lab::new();
     let (recipe, said) = made(&lab, "gitea", &fixtures().join("gitea"));
     let compose = fs::read_to_string(recipe.join("compose.yml")).unwrap();
-    assert!(compose.contains("GITEA__database__PASSWD__FILE: /run/secrets/db_password"), "{compose}");
+    assert!(
+        compose.contains("GITEA__database__PASSWD__FILE: /run/secrets/db_password"),
+        "{compose}"
+    );
     assert!(compose.contains("MYSQL_PASSWORD_FILE: /run/secrets/db_password"), "{compose}");
-    assert!(compose.contains("MYSQL_ROOT_PASSWORD_FILE: /run/secrets/db_root_password"), "{compose}");
+    assert!(
+        compose.contains("MYSQL_ROOT_PASSWORD_FILE: /run/secrets/db_root_password"),
+        "{compose}"
+    );
     assert!(compose.contains("GITEA__database__HOST: ${STACK_NAME}_db:3306"), "{compose}");
     assert!(compose.contains("aliases:\n          - server"), "{compose}");
     let sample = fs::read_to_string(recipe.join(".env.sample")).unwrap();
     assert!(sample.contains("SECRET_DB_PASSWORD_VERSION=v1 # length=32 charset=hex\n"), "{sample}");
     assert!(sample.contains("#SSH_PORT=222\n"), "{sample}");
-    let positions = said["changes"].as_array().unwrap().iter().filter(|it| it["position"].is_string());
+    let positions =
+        said["changes"].as_array().unwrap().iter().filter(|it| it["position"].is_string());
     assert!(positions.count() > 5, "{said}");
 }
 
@@ -229,13 +239,20 @@ fn a_password_that_an_image_reads_nowhere_is_a_decision() {
     let lab = Lab::new();
     let (recipe, said) = made(&lab, "umami", &fixtures().join("umami"));
     let compose = fs::read_to_string(recipe.join("compose.yml")).unwrap();
-    assert!(compose.contains("DATABASE_URL: postgresql://umami:${DB_PASSWORD}@${STACK_NAME}_db:5432/umami"), "{compose}");
+    assert!(
+        compose.contains(
+            "DATABASE_URL: postgresql://umami:${DB_PASSWORD}@${STACK_NAME}_db:5432/umami"
+        ),
+        "{compose}"
+    );
     assert!(compose.contains("POSTGRES_PASSWORD: ${DB_PASSWORD}"), "{compose}");
     let sample = fs::read_to_string(recipe.join(".env.sample")).unwrap();
     assert!(sample.contains("\nDB_PASSWORD=\n"), "{sample}");
-    let decision = said["decisions"].as_array().unwrap().iter().find(|it| {
-        it["what"].as_str().unwrap().contains("DB_PASSWORD")
-    });
+    let decision = said["decisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["what"].as_str().unwrap().contains("DB_PASSWORD"));
     assert!(decision.is_some(), "{said}");
 }
 
@@ -271,7 +288,17 @@ fn what_a_swarm_lacks_is_said() {
     assert!(compose.contains("memory: 512m") && compose.contains("cpus: \"1.5\""), "{compose}");
     assert!(compose.contains("$$(cat /run/secrets/"), "{compose}");
     let decisions = said["decisions"].to_string();
-    for word in ["privileged", "NET_ADMIN", "host-gateway", "docker.sock", "missing.conf", "no image", "debug", "53/udp", "SMTP_PASSWORD"] {
+    for word in [
+        "privileged",
+        "NET_ADMIN",
+        "host-gateway",
+        "docker.sock",
+        "missing.conf",
+        "no image",
+        "debug",
+        "53/udp",
+        "SMTP_PASSWORD",
+    ] {
         assert!(decisions.contains(word), "{word}: {decisions}");
     }
     if let Some(config) = docker(&recipe) {
@@ -283,14 +310,28 @@ fn what_a_swarm_lacks_is_said() {
 fn extends_includes_and_overlays_are_resolved() {
     let lab = Lab::new();
     let folder = project(&[
-        ("compose.yml", "include: [more/compose.yml]\nservices:\n  web:\n    extends: {file: base.yml, service: base}\n    ports: ['80:80']\n"),
+        (
+            "compose.yml",
+            "include: [more/compose.yml]\nservices:\n  web:\n    extends: {file: base.yml, service: base}\n    ports: ['80:80']\n",
+        ),
         ("compose.override.yml", "services:\n  web:\n    environment: {OVER: there}\n"),
-        ("base.yml", "services:\n  base:\n    image: example/base:1\n    environment: {BASE: one}\n"),
-        ("more/compose.yml", "services:\n  db:\n    image: postgres:17\n    environment: {POSTGRES_PASSWORD: a1b2c3}\n    volumes: ['./data:/var/lib/postgresql/data']\n"),
+        (
+            "base.yml",
+            "services:\n  base:\n    image: example/base:1\n    environment: {BASE: one}\n",
+        ),
+        (
+            "more/compose.yml",
+            "services:\n  db:\n    image: postgres:17\n    environment: {POSTGRES_PASSWORD: a1b2c3}\n    volumes: ['./data:/var/lib/postgresql/data']\n",
+        ),
     ]);
     let (recipe, _) = made(&lab, "parts", folder.path());
     let compose = fs::read_to_string(recipe.join("compose.yml")).unwrap();
-    for text in ["BASE: one", "OVER: there", "image: postgres:17", "POSTGRES_PASSWORD_FILE: /run/secrets/db_password"] {
+    for text in [
+        "BASE: one",
+        "OVER: there",
+        "image: postgres:17",
+        "POSTGRES_PASSWORD_FILE: /run/secrets/db_password",
+    ] {
         assert!(compose.contains(text), "{text}: {compose}");
     }
     assert!(linted(&lab, "parts").iter().all(|(severity, _)| severity != "error"));
@@ -301,9 +342,16 @@ fn what_cannot_be_read_leaves_nothing_behind() {
     let lab = Lab::new();
     let outside = project(&[("secret.yml", "services: {a: {image: s3cr3t}}\n")]);
     let broken = project(&[("compose.yml", "services: {a: {image: x}, a: {image: y}}\n")]);
-    let leads_out = project(&[("compose.yml", "services:\n  a:\n    extends: {file: ../secret.yml, service: a}\n")]);
+    let leads_out = project(&[(
+        "compose.yml",
+        "services:\n  a:\n    extends: {file: ../secret.yml, service: a}\n",
+    )]);
     let linked = project(&[]);
-    std::os::unix::fs::symlink(outside.path().join("secret.yml"), linked.path().join("compose.yml")).unwrap();
+    std::os::unix::fs::symlink(
+        outside.path().join("secret.yml"),
+        linked.path().join("compose.yml"),
+    )
+    .unwrap();
     let empty = project(&[]);
     for (from, code, word) in [
         ("https://example.org/compose.yml", 2, "download"),
@@ -337,10 +385,14 @@ fn names_of_others_are_shown_on_one_line() {
 fn each_change_and_each_decision_is_a_line() {
     let lab = Lab::new();
     let from = fixtures().join("uptime-kuma");
-    let run = lab.run(&[&["recipe", "new", "kuma", "--from", from.to_str().unwrap()], &WHO[..]].concat());
+    let run =
+        lab.run(&[&["recipe", "new", "kuma", "--from", from.to_str().unwrap()], &WHO[..]].concat());
     assert_eq!(run.code, 0, "{run}");
     let said = run.stderr.replace(lab.path("").to_str().unwrap(), "PLACE/");
     insta::assert_snapshot!("recipe_from_uptime_kuma", said);
     let recipe = lab.path("potluck/recipes/kuma");
-    insta::assert_snapshot!("recipe_from_uptime_kuma_compose", fs::read_to_string(recipe.join("compose.yml")).unwrap());
+    insta::assert_snapshot!(
+        "recipe_from_uptime_kuma_compose",
+        fs::read_to_string(recipe.join("compose.yml")).unwrap()
+    );
 }

@@ -126,10 +126,9 @@ fn said(session: &Session, report: &Report) {
     for change in &report.changes {
         line(&change.position, &change.service, &change.what, &change.why);
     }
-    session.ui.say(format_args!(
-        "{}, also in README.md:",
-        counted(report.decisions.len(), "decision"),
-    ));
+    session
+        .ui
+        .say(format_args!("{}, also in README.md:", counted(report.decisions.len(), "decision"),));
     for decision in &report.decisions {
         line(&decision.position, &decision.service, &decision.what, &decision.todo);
     }

@@ -1,20 +1,21 @@
 //! Which standard plugin backs up what: `recipe.yml`.
 
-use super::{
-    draft::Draft,
-    family::Kind,
-    project::Project,
-};
+use super::{draft::Draft, family::Kind, project::Project};
 
 /// SQLite databases of apps whose image has what a copy of them needs, with the family.
-const SQLITE: &[(&str, &[&str], &[&str])] = &[("Uptime Kuma", &["/app/data/kuma.db"], &["/app/data"])];
+const SQLITE: &[(&str, &[&str], &[&str])] =
+    &[("Uptime Kuma", &["/app/data/kuma.db"], &["/app/data"])];
 
 /// The text of `recipe.yml`.
 pub fn manifest(draft: &mut Draft, project: &Project) -> String {
     let mut plugins = vec![];
     let mut dumped: Vec<String> = vec![];
     let mut excluded: Vec<(String, String)> = vec![];
-    let stores = draft.services.iter().filter(|it| matches!(it.kind(), Some(Kind::Postgres | Kind::Mariadb))).count();
+    let stores = draft
+        .services
+        .iter()
+        .filter(|it| matches!(it.kind(), Some(Kind::Postgres | Kind::Mariadb)))
+        .count();
     for index in 0..draft.services.len() {
         let service = &draft.services[index];
         let (key, name) = (service.key.clone(), service.name.clone());
@@ -24,7 +25,10 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
             .iter()
             .filter(|(_, target)| {
                 service.family.is_some_and(|family| {
-                    family.data.iter().any(|data| target.trim_end_matches('/') == *data || target.starts_with(&format!("{data}/")))
+                    family.data.iter().any(|data| {
+                        target.trim_end_matches('/') == *data
+                            || target.starts_with(&format!("{data}/"))
+                    })
                 })
             })
             .map(|(volume, _)| volume.clone())
@@ -32,7 +36,11 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
         let secret = service
             .secrets
             .iter()
-            .find(|it| it.source.ends_with("_password") && !it.source.contains("root") && it.target.is_none())
+            .find(|it| {
+                it.source.ends_with("_password")
+                    && !it.source.contains("root")
+                    && it.target.is_none()
+            })
             .map(|it| it.source.clone());
         match service.kind() {
             Some(kind @ (Kind::Postgres | Kind::Mariadb)) => {
@@ -98,27 +106,54 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
     let mut lines = vec![];
     for volume in &draft.volumes {
         let cache = volume.name.contains("cache") || volume.name.contains("tmp");
-        if dumped.contains(&volume.name) || lines.iter().any(|(name, _): &(String, String)| *name == volume.name) {
+        if dumped.contains(&volume.name)
+            || lines.iter().any(|(name, _): &(String, String)| *name == volume.name)
+        {
             continue;
         }
         if cache {
-            draft.log.change("", None, format!("the volume `{}` is not backed up", volume.name), "by its name it holds what can be made again");
+            draft.log.change(
+                "",
+                None,
+                format!("the volume `{}` is not backed up", volume.name),
+                "by its name it holds what can be made again",
+            );
             continue;
         }
-        let patterns: Vec<_> =
-            excluded.iter().filter(|(name, _)| *name == volume.name).map(|(_, pattern)| format!("\"{pattern}\"")).collect();
-        let value = if patterns.is_empty() { String::new() } else { format!(" {{exclude: [{}]}}", patterns.join(", ")) };
+        let patterns: Vec<_> = excluded
+            .iter()
+            .filter(|(name, _)| *name == volume.name)
+            .map(|(_, pattern)| format!("\"{pattern}\""))
+            .collect();
+        let value = if patterns.is_empty() {
+            String::new()
+        } else {
+            format!(" {{exclude: [{}]}}", patterns.join(", "))
+        };
         lines.push((volume.name.clone(), value));
     }
     let used: Vec<_> = lines
         .into_iter()
-        .filter(|(name, _)| draft.services.iter().any(|service| service.volumes.iter().any(|(volume, _)| volume == name)))
+        .filter(|(name, _)| {
+            draft
+                .services
+                .iter()
+                .any(|service| service.volumes.iter().any(|(volume, _)| volume == name))
+        })
         .collect();
     if !used.is_empty() {
         let names: Vec<_> = used.iter().map(|(name, _)| format!("`{name}`")).collect();
-        draft.log.change("", None, format!("`std:files` backs up the volumes {}", names.join(", ")), "what is in no dump must be copied");
-        let volumes: String = used.iter().map(|(name, value)| format!("        {name}:{value}\n")).collect();
-        plugins.push(format!("  - name: files\n    component: std:files\n    options:\n      volumes:\n{volumes}"));
+        draft.log.change(
+            "",
+            None,
+            format!("`std:files` backs up the volumes {}", names.join(", ")),
+            "what is in no dump must be copied",
+        );
+        let volumes: String =
+            used.iter().map(|(name, value)| format!("        {name}:{value}\n")).collect();
+        plugins.push(format!(
+            "  - name: files\n    component: std:files\n    options:\n      volumes:\n{volumes}"
+        ));
     }
     let head = "# What is backed up, and how, is said by the plugins that come with potluck.\n";
     match plugins.is_empty() {

@@ -24,6 +24,8 @@ pub struct Draft {
     pub web: Option<Web>,
     /// What the upstream has as passwords.
     pub literals: Vec<String>,
+    /// Its variables that hold them.
+    pub secret_variables: Vec<String>,
     /// Ports other than that of the web server, published by an overlay.
     pub ports: Vec<Opened>,
     pub log: Log,

@@ -123,7 +123,12 @@ const FAMILIES: &[Family] = &[
             "tensorchord/vchord-postgres",
         ],
         // docker-library/postgres, docker-entrypoint.sh.
-        files: Files::Some(&["POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_INITDB_ARGS"]),
+        files: Files::Some(&[
+            "POSTGRES_PASSWORD",
+            "POSTGRES_USER",
+            "POSTGRES_DB",
+            "POSTGRES_INITDB_ARGS",
+        ]),
         kind: Kind::Postgres,
         // The server that sets the database up the first time does not listen on TCP.
         health: Health::Shell("pg_isready -q -h 127.0.0.1 -U \"$${POSTGRES_USER:-postgres}\""),
@@ -176,6 +181,16 @@ const FAMILIES: &[Family] = &[
         ..NO
     },
     Family {
+        name: "MongoDB",
+        images: &["bitnami/mongodb", "bitnamilegacy/mongodb"],
+        // bitnami/containers, README "Passing credentials as files": each with `_FILE`.
+        files: Files::All("_FILE"),
+        kind: Kind::OtherStore,
+        health: Health::Shell("mongosh --quiet --eval 'db.adminCommand(\"ping\").ok' | grep -q 1"),
+        data: &["/bitnami/mongodb"],
+        ..NO
+    },
+    Family {
         name: "ClickHouse",
         images: &["clickhouse/clickhouse-server", "clickhouse", "yandex/clickhouse-server"],
         kind: Kind::OtherStore,
@@ -193,19 +208,36 @@ const FAMILIES: &[Family] = &[
     },
     Family { name: "Memcached", images: &["memcached"], kind: Kind::Cache, ..NO },
     Family { name: "Tika", images: &["apache/tika", "*/tika"], kind: Kind::Helper, ..NO },
-    Family { name: "Gotenberg", images: &["gotenberg/gotenberg", "thecodingmachine/gotenberg"], kind: Kind::Helper, health: Health::Image, ..NO },
+    Family {
+        name: "Gotenberg",
+        images: &["gotenberg/gotenberg", "thecodingmachine/gotenberg"],
+        kind: Kind::Helper,
+        health: Health::Image,
+        ..NO
+    },
     Family {
         name: "nginx",
         images: &["nginx", "nginxinc/nginx-unprivileged"],
         port: Some(80),
         kind: Kind::Front,
         // An answer of any kind.
-        health: Health::Shell("(wget -q -S -O /dev/null http://127.0.0.1/ 2>&1 || curl -sI http://127.0.0.1/) | grep -q HTTP/"),
+        health: Health::Shell(
+            "(wget -q -S -O /dev/null http://127.0.0.1/ 2>&1 || curl -sI http://127.0.0.1/) | grep -q HTTP/",
+        ),
         ..NO
     },
     Family {
         name: "a reverse proxy",
-        images: &["traefik", "nginxproxy/nginx-proxy", "jwilder/nginx-proxy", "nginxproxy/acme-companion", "caddy", "jrcs/letsencrypt-nginx-proxy-companion", "linuxserver/swag", "steveltn/https-portal"],
+        images: &[
+            "traefik",
+            "nginxproxy/nginx-proxy",
+            "jwilder/nginx-proxy",
+            "nginxproxy/acme-companion",
+            "caddy",
+            "jrcs/letsencrypt-nginx-proxy-companion",
+            "linuxserver/swag",
+            "steveltn/https-portal",
+        ],
         kind: Kind::Proxy,
         ..NO
     },
@@ -305,10 +337,20 @@ const FAMILIES: &[Family] = &[
         name: "Immich",
         images: &["immich-app/immich-server"],
         // immich-app/immich, docs "Environment variables", "Docker Secrets".
-        files: Files::Some(&["DB_HOSTNAME", "DB_DATABASE_NAME", "DB_USERNAME", "DB_PASSWORD", "DB_URL", "REDIS_PASSWORD"]),
+        files: Files::Some(&[
+            "DB_HOSTNAME",
+            "DB_DATABASE_NAME",
+            "DB_USERNAME",
+            "DB_PASSWORD",
+            "DB_URL",
+            "REDIS_PASSWORD",
+        ]),
         port: Some(2283),
         health: Health::Image,
-        implied: &[Implied { key: "DB_HOSTNAME", value: "database", beside: "" }, Implied { key: "REDIS_HOSTNAME", value: "redis", beside: "" }],
+        implied: &[
+            Implied { key: "DB_HOSTNAME", value: "database", beside: "" },
+            Implied { key: "REDIS_HOSTNAME", value: "redis", beside: "" },
+        ],
         ..NO
     },
     Family {
@@ -325,7 +367,11 @@ const FAMILIES: &[Family] = &[
         files: Files::All("_FILE"),
         port: Some(8000),
         health: Health::Image,
-        implied: &[Implied { key: "PAPERLESS_DBPASS", value: "paperless", beside: "PAPERLESS_DBHOST" }],
+        implied: &[Implied {
+            key: "PAPERLESS_DBPASS",
+            value: "paperless",
+            beside: "PAPERLESS_DBHOST",
+        }],
         ..NO
     },
     Family {
@@ -369,13 +415,55 @@ const FAMILIES: &[Family] = &[
         health: Health::Connect(Client::Node),
         ..NO
     },
-    Family { name: "Umami", images: &["umami-software/umami", "umamisoftware/umami"], port: Some(3000), health: Health::Connect(Client::Node), ..NO },
-    Family { name: "HedgeDoc", images: &["hedgedoc/hedgedoc"], port: Some(3000), health: Health::Connect(Client::Node), ..NO },
-    Family { name: "Rocket.Chat", images: &["rocketchat/rocket.chat", "rocketchat/rocketchat"], port: Some(3000), health: Health::Connect(Client::Node), ..NO },
-    Family { name: "Mastodon", images: &["mastodon/mastodon", "tootsuite/mastodon"], port: Some(3000), health: Health::Connect(Client::Ruby), ..NO },
-    Family { name: "Uptime Kuma", images: &["louislam/uptime-kuma"], port: Some(3001), health: Health::Image, ..NO },
-    Family { name: "Keycloak", images: &["keycloak/keycloak"], port: Some(8080), health: Health::Connect(Client::Bash), ..NO },
-    Family { name: "Grafana", images: &["grafana/grafana", "grafana/grafana-oss"], files: Files::All("__FILE"), port: Some(3000), ..NO },
+    Family {
+        name: "Umami",
+        images: &["umami-software/umami", "umamisoftware/umami"],
+        port: Some(3000),
+        health: Health::Connect(Client::Node),
+        ..NO
+    },
+    Family {
+        name: "HedgeDoc",
+        images: &["hedgedoc/hedgedoc"],
+        port: Some(3000),
+        health: Health::Connect(Client::Node),
+        ..NO
+    },
+    Family {
+        name: "Rocket.Chat",
+        images: &["rocketchat/rocket.chat", "rocketchat/rocketchat"],
+        port: Some(3000),
+        health: Health::Connect(Client::Node),
+        ..NO
+    },
+    Family {
+        name: "Mastodon",
+        images: &["mastodon/mastodon", "tootsuite/mastodon"],
+        port: Some(3000),
+        health: Health::Connect(Client::Ruby),
+        ..NO
+    },
+    Family {
+        name: "Uptime Kuma",
+        images: &["louislam/uptime-kuma"],
+        port: Some(3001),
+        health: Health::Image,
+        ..NO
+    },
+    Family {
+        name: "Keycloak",
+        images: &["keycloak/keycloak"],
+        port: Some(8080),
+        health: Health::Connect(Client::Bash),
+        ..NO
+    },
+    Family {
+        name: "Grafana",
+        images: &["grafana/grafana", "grafana/grafana-oss"],
+        files: Files::All("__FILE"),
+        port: Some(3000),
+        ..NO
+    },
 ];
 
 /// The family of an image.
@@ -383,7 +471,9 @@ pub fn of(image: &str) -> Option<&'static Family> {
     let image = Image::parse(image)?;
     let path = image.path.strip_prefix("library/").unwrap_or(&image.path);
     let is = |pattern: &&str| match pattern.strip_prefix("*/") {
-        Some(last) => path.rsplit_once('/').is_some_and(|(owner, name)| name == last && owner != "bitnami"),
+        Some(last) => {
+            path.rsplit_once('/').is_some_and(|(owner, name)| name == last && owner != "bitnami")
+        }
         None => *pattern == path,
     };
     FAMILIES.iter().find(|family| family.images.iter().any(|pattern| is(&pattern)))
@@ -415,7 +505,10 @@ impl Client {
             ],
             Client::Bash => &["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/PORT"],
             Client::Ruby => &["CMD", "ruby", "-rsocket", "-e", "TCPSocket.new('127.0.0.1', PORT)"],
-            Client::Wget => &["CMD-SHELL", "wget -q -S -O /dev/null http://127.0.0.1:PORT/ 2>&1 | grep -q HTTP/"],
+            Client::Wget => &[
+                "CMD-SHELL",
+                "wget -q -S -O /dev/null http://127.0.0.1:PORT/ 2>&1 | grep -q HTTP/",
+            ],
         };
         words.iter().map(|word| word.replace("PORT", &port.to_string())).collect()
     }
@@ -429,7 +522,10 @@ mod tests {
     fn images_are_known_wherever_they_come_from() {
         for (image, name) in [
             ("postgres", Some("PostgreSQL")),
-            ("docker.io/library/postgres:18@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Some("PostgreSQL")),
+            (
+                "docker.io/library/postgres:18@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                Some("PostgreSQL"),
+            ),
             ("ghcr.io/immich-app/postgres:14-vectorchord0.4.3", Some("PostgreSQL")),
             ("bitnami/postgres:14", None),
             ("ghcr.io/paperless-ngx/paperless-ngx:latest", Some("Paperless-ngx")),
@@ -438,7 +534,12 @@ mod tests {
             assert_eq!(of(image).map(|family| family.name), name, "{image}");
         }
         let reads = |image, key| of(image).unwrap().reads(key);
-        assert!(reads("matomo:5", "MATOMO_DATABASE_PASSWORD") && !reads("matomo:5", "MATOMO_OTHER"));
-        assert!(reads("gitea/gitea:1", "GITEA__database__PASSWD") && !reads("gitea/gitea:1", "SECRET_KEY"));
+        assert!(
+            reads("matomo:5", "MATOMO_DATABASE_PASSWORD") && !reads("matomo:5", "MATOMO_OTHER")
+        );
+        assert!(
+            reads("gitea/gitea:1", "GITEA__database__PASSWD")
+                && !reads("gitea/gitea:1", "SECRET_KEY")
+        );
     }
 }

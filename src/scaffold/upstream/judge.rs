@@ -44,10 +44,55 @@ const KEYS: &[&str] = &[
 ];
 /// Words that say that a secret comes from elsewhere: nobody here can make one up.
 const ELSEWHERE: &[&str] = &[
-    "API", "APIKEY", "AWS", "AZURE", "BOT", "CAPTCHA", "CLIENT", "CLOUDFLARE", "DISCORD", "FACEBOOK", "GITHUB", "GITLAB", "GOOGLE",
-    "HCAPTCHA", "LDAP", "LICENSE", "MAIL", "MAILER", "MAILGUN", "MAXMIND", "OAUTH", "OIDC", "OPENAI", "POSTMARK", "PRIVATE", "PUSH",
-    "RECAPTCHA", "S3", "SAML", "SENDGRID", "SENTRY", "SES", "SLACK", "SMTP", "STRIPE", "TELEGRAM", "TUNNEL", "TURNSTILE", "TWILIO",
-    "TWITTER", "VAPID", "MANDRILL", "GENERIC", "PRIMARY", "DETERMINISTIC", "EMAIL", "DEEPL", "PROVIDER",
+    "API",
+    "APIKEY",
+    "AWS",
+    "AZURE",
+    "BOT",
+    "CAPTCHA",
+    "CLIENT",
+    "CLOUDFLARE",
+    "DISCORD",
+    "FACEBOOK",
+    "GITHUB",
+    "GITLAB",
+    "GOOGLE",
+    "HCAPTCHA",
+    "LDAP",
+    "LICENSE",
+    "MAIL",
+    "MAILER",
+    "MAILGUN",
+    "MAXMIND",
+    "OAUTH",
+    "OIDC",
+    "OPENAI",
+    "POSTMARK",
+    "PRIVATE",
+    "PUSH",
+    "RECAPTCHA",
+    "S3",
+    "SAML",
+    "SENDGRID",
+    "SENTRY",
+    "SES",
+    "SLACK",
+    "SMTP",
+    "STRIPE",
+    "TELEGRAM",
+    "TUNNEL",
+    "TURNSTILE",
+    "TWILIO",
+    "TWITTER",
+    "VAPID",
+    "MANDRILL",
+    "GENERIC",
+    "PRIMARY",
+    "DETERMINISTIC",
+    "DERIVATION",
+    "EMAIL",
+    "DEEPL",
+    "PROVIDER",
 ];
 
 /// Where the value of a secret comes from.
@@ -66,7 +111,13 @@ fn words(name: &str) -> Vec<String> {
 
 /// Whether a variable of this name holds a secret.
 pub fn is_secret_name(name: &str) -> bool {
+    // What is done with passwords, and not one of them.
+    const VERBS: &[&str] =
+        &["ALLOW", "CHANGE", "DISABLE", "ENABLE", "FORGOT", "RANDOM", "REQUIRE", "RESET", "SHOW"];
     let words = words(name);
+    if words.iter().any(|word| VERBS.contains(&word.as_str())) {
+        return false;
+    }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         // The working folder.
@@ -77,7 +128,10 @@ pub fn is_secret_name(name: &str) -> bool {
         [.., "KEY", "PASSWORD" | "PASSPHRASE"] => true,
         // Key pairs of WordPress and the like.
         [.., last] => {
-            LAST.contains(last) || last.ends_with("PASSWORD") || last.ends_with("PASSWD") || last.ends_with("SECRET")
+            LAST.contains(last)
+                || last.ends_with("PASSWORD")
+                || last.ends_with("PASSWD")
+                || last.ends_with("SECRET")
         }
     }
 }
@@ -87,7 +141,10 @@ pub fn is_secret_name(name: &str) -> bool {
 pub fn is_password_name(name: &str) -> bool {
     let words = words(name);
     let password = |word: &String| {
-        word.starts_with("PASS") || word.ends_with("PASSWORD") || word.ends_with("PASSWD") || word == "PWD"
+        word.starts_with("PASS")
+            || word.ends_with("PASSWORD")
+            || word.ends_with("PASSWD")
+            || word == "PWD"
     };
     words.last().is_some_and(password)
 }
@@ -106,7 +163,8 @@ pub fn origin(name: &str) -> Origin {
 
 /// Switches, numbers of seconds, paths and addresses are not secret.
 pub fn is_secret_value(value: &str) -> bool {
-    const SWITCHES: &[&str] = &["true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"];
+    const SWITCHES: &[&str] =
+        &["true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"];
     let value = value.trim();
     !SWITCHES.contains(&value.to_ascii_lowercase().as_str())
         && !value.starts_with('/')
@@ -155,7 +213,7 @@ mod tests {
             ),
             (
                 "PUBLIC_KEY VAPID_PUBLIC_KEY DB_PASSWORD_FILE TOKEN_EXPIRY PASSWORD_LENGTH ACCESS_KEY_ID SORT_KEY \
-                 PWD DB_USER SECRET_NAME KEY REDIS_KEY_PREFIX SSH_PORT",
+                 PWD ALLOW_EMPTY_PASSWORD DB_USER SECRET_NAME KEY REDIS_KEY_PREFIX SSH_PORT",
                 false,
             ),
         ] {

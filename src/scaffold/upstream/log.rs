@@ -7,7 +7,7 @@ use crate::text::line;
 /// Something that is another way in the recipe than in the upstream's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// The service in the recipe; empty for what concerns all.
+    /// As the upstream calls it; empty for what concerns all.
     pub service: String,
     pub what: String,
     pub why: String,

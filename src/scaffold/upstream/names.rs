@@ -13,7 +13,13 @@ pub const GIVEN: &str = "generate=false";
 pub fn plain(text: &str, dash: char) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        let c = if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else if c == '_' && dash == '-' { '_' } else { dash };
+        let c = if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else if c == '_' && dash == '-' {
+            '_'
+        } else {
+            dash
+        };
         if !(c == dash && out.ends_with(dash)) {
             out.push(c);
         }
@@ -47,7 +53,17 @@ pub fn unique(name: &str, taken: &dyn Fn(&str) -> bool) -> String {
 
 /// A setting of this name: those that potluck reads itself are others.
 pub fn setting(name: &str) -> String {
-    const OURS: &[&str] = &["TYPE", "RECIPE", "PORT", "STACK_NAME", "COMPOSE_FILE", "TIMEOUT", "VERSION", "LETS_ENCRYPT_ENV", "EXTRA_DOMAINS"];
+    const OURS: &[&str] = &[
+        "TYPE",
+        "RECIPE",
+        "PORT",
+        "STACK_NAME",
+        "COMPOSE_FILE",
+        "TIMEOUT",
+        "VERSION",
+        "LETS_ENCRYPT_ENV",
+        "EXTRA_DOMAINS",
+    ];
     match OURS.contains(&name) || name.starts_with("SECRET_") && name.ends_with("_VERSION") {
         true => format!("APP_{name}"),
         false => name.to_owned(),

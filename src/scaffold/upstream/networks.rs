@@ -50,7 +50,8 @@ pub fn join(draft: &mut Draft, maps: &[&Map], project: &Project) {
     let many = draft.services.len() > 1;
     for (index, map) in maps.iter().enumerate() {
         if map.get("network_mode").is_some_and(|node| {
-            read::scalar(node).is_some_and(|mode| !matches!(mode.as_str(), "bridge" | "default" | "none"))
+            read::scalar(node)
+                .is_some_and(|mode| !matches!(mode.as_str(), "bridge" | "default" | "none"))
         }) {
             continue;
         }

@@ -55,18 +55,22 @@ enum Fate {
 pub fn move_out(draft: &mut Draft, project: &Project) {
     imply(draft, project);
     let passwords = collect(draft, project);
-    let mut readable: Vec<bool> = passwords.iter().map(|password| is_readable(draft, password)).collect();
+    let mut readable: Vec<bool> =
+        passwords.iter().map(|password| is_readable(draft, password)).collect();
     // One value with two passwords is a file, or it is not.
     loop {
         let shares = |a: &Password, b: &Password| {
             a.uses.iter().any(|a| {
                 a.place == Place::Within
-                    && b.uses.iter().any(|b| b.service == a.service && b.key == a.key && b.place == a.place)
+                    && b.uses
+                        .iter()
+                        .any(|b| b.service == a.service && b.key == a.key && b.place == a.place)
             })
         };
         let mixed = (0..passwords.len()).find(|one| {
             readable[*one]
-                && (0..passwords.len()).any(|other| !readable[other] && shares(&passwords[*one], &passwords[other]))
+                && (0..passwords.len())
+                    .any(|other| !readable[other] && shares(&passwords[*one], &passwords[other]))
         });
         let Some(mixed) = mixed else { break };
         readable[mixed] = false;
@@ -79,14 +83,15 @@ pub fn move_out(draft: &mut Draft, project: &Project) {
             false => Fate::Setting(setting_name(draft, password)),
         };
         record(draft, project, password, &fate);
-        let literal = password.literal.clone().or_else(|| {
-            let variable = password.variable.as_deref()?;
-            project.setting(variable).map(str::to_owned)
-        });
-        if let Some(literal) = literal.filter(|it| !it.is_empty()) {
-            draft.literals.push(literal.clone());
+        let set = password.variable.as_deref().and_then(|name| project.setting(name));
+        draft.secret_variables.extend(password.variable.clone());
+        for literal in [password.literal.as_deref(), set].into_iter().flatten() {
+            if literal.is_empty() || draft.literals.iter().any(|it| it == literal) {
+                continue;
+            }
+            draft.literals.push(literal.to_owned());
             known.push(Known {
-                literal,
+                literal: literal.to_owned(),
                 insert: match &fate {
                     Fate::Secret(name) => templates::Insert::Secret(name.clone()),
                     Fate::Setting(name) => templates::Insert::Setting(name.clone()),
@@ -102,6 +107,7 @@ pub fn move_out(draft: &mut Draft, project: &Project) {
         commands(draft, password, fate);
     }
     templates::files(draft, &known);
+    templates::leftovers(draft, &known);
     trusting(draft);
 }
 
@@ -113,12 +119,17 @@ fn imply(draft: &mut Draft, project: &Project) {
         for implied in family.implied {
             let set = |key: &str| {
                 service.env.iter().any(|it| {
-                    it.key == key && (it.value.is_some() || project.setting(key).is_some_and(|it| !it.is_empty()))
+                    it.key == key
+                        && (it.value.is_some()
+                            || project.setting(key).is_some_and(|it| !it.is_empty()))
                 })
             };
             let is_name = implied.key.ends_with("HOSTNAME") || implied.value.contains("://");
             let reached = keys.iter().any(|key| implied.value.contains(key.as_str()));
-            if set(implied.key) || !implied.beside.is_empty() && !set(implied.beside) || is_name && !reached {
+            if set(implied.key)
+                || !implied.beside.is_empty() && !set(implied.beside)
+                || is_name && !reached
+            {
                 continue;
             }
             service.env.retain(|it| it.key != implied.key);
@@ -137,7 +148,10 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
     let mut passwords: Vec<Password> = vec![];
     // A store first: it has the name of a password, and tells that of root from others.
     let is_store = |draft: &Draft, index: usize| {
-        matches!(draft.services[index].kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis))
+        matches!(
+            draft.services[index].kind(),
+            Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis)
+        )
     };
     let mut order: Vec<usize> = (0..draft.services.len()).collect();
     order.sort_by_key(|index| !is_store(draft, *index));
@@ -151,8 +165,9 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
         let key_of_service = draft.services[index].key.clone();
         let env = std::mem::take(&mut draft.services[index].env);
         let mut kept = vec![];
-        for variable in env {
+        for mut variable in env {
             let key = variable.key.clone();
+            with_address(&mut variable, project);
             let written = match &variable.value {
                 Some(value) => value.clone(),
                 // Taken from the settings.
@@ -164,7 +179,8 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             };
             let value = project.resolved(&written);
             if judge::is_secret_name(&key) && (value.is_empty() || judge::is_secret_value(&value)) {
-                let optional = reference::sole(&written).is_some_and(|it| it.default.as_deref() == Some(""));
+                let optional =
+                    reference::sole(&written).is_some_and(|it| it.default.as_deref() == Some(""));
                 let elsewhere = judge::origin(&key) == Origin::Elsewhere;
                 if value.is_empty() && (variable.value.is_none() || optional || elsewhere) {
                     first = first.or(variable.position.clone());
@@ -173,11 +189,17 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 }
                 let (name, literal) = match reference::sole(&written) {
                     Some(sole) => {
-                        let default = sole.default.map(|it| project.resolved(&it)).filter(|it| !it.is_empty());
+                        let default = sole
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
                         (Some(sole.name), default)
                     }
                     // One file for several services has one value for all.
-                    None => (variable.file.as_ref().map(|_| key.clone()), Some(value).filter(|it| !it.is_empty())),
+                    None => (
+                        variable.file.as_ref().map(|_| key.clone()),
+                        Some(value).filter(|it| !it.is_empty()),
+                    ),
                 };
                 let found = Use { service: index, place: Place::Whole, key: key.clone() };
                 put(&mut passwords, project, name, literal, found);
@@ -185,19 +207,33 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 let part = &written[range];
                 let sole = reference::sole(part);
                 let literal = match &sole {
-                    Some(sole) => sole.default.as_deref().map(|it| project.resolved(it)).filter(|it| !it.is_empty()),
+                    Some(sole) => sole
+                        .default
+                        .as_deref()
+                        .map(|it| project.resolved(it))
+                        .filter(|it| !it.is_empty()),
                     None => Some(project.resolved(part)),
                 };
                 let found = Use { service: index, place: Place::Within, key: key.clone() };
                 put(&mut passwords, project, sole.map(|it| it.name), literal, found);
             } else {
                 for used in reference::variables(&written) {
-                    let known = passwords.iter().any(|it| it.variable.as_deref() == Some(&used.name));
+                    let known =
+                        passwords.iter().any(|it| it.variable.as_deref() == Some(&used.name));
                     if known || secret_variable(&used.name) {
                         let is_whole = reference::sole(&written).is_some();
                         let place = if is_whole { Place::Whole } else { Place::Within };
-                        let literal = used.default.map(|it| project.resolved(&it)).filter(|it| !it.is_empty());
-                        put(&mut passwords, project, Some(used.name), literal, Use { service: index, place, key: key.clone() });
+                        let literal = used
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
+                        put(
+                            &mut passwords,
+                            project,
+                            Some(used.name),
+                            literal,
+                            Use { service: index, place, key: key.clone() },
+                        );
                     }
                 }
             }
@@ -219,7 +255,10 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             for text in words.texts() {
                 for used in reference::variables(text) {
                     if secret_variable(&used.name) {
-                        let literal = used.default.map(|it| project.resolved(&it)).filter(|it| !it.is_empty());
+                        let literal = used
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
                         found.push((Some(used.name.clone()), literal, used.name));
                     }
                 }
@@ -227,36 +266,66 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             found.extend(flags(words).into_iter().map(|(flag, value)| (None, Some(value), flag)));
         }
         for (name, literal, key) in found {
-            put(&mut passwords, project, name, literal, Use { service: index, place: Place::Command, key });
+            put(
+                &mut passwords,
+                project,
+                name,
+                literal,
+                Use { service: index, place: Place::Command, key },
+            );
         }
     }
     passwords
+}
+
+/// An address with a password that a variable holds as a whole is one here.
+fn with_address(variable: &mut Variable, project: &Project) {
+    let written = variable.value.clone().unwrap_or_else(|| format!("${{{}}}", variable.key));
+    if reference::sole(&written).is_some() {
+        let value = project.resolved(&written);
+        if judge::password_in(&value).is_some() {
+            variable.value = Some(value.replace('$', "$$"));
+        }
+    }
 }
 
 /// Passwords in arguments: `--requirepass x`, `--password=x`.
 fn flags(words: &mut super::draft::Words) -> Vec<(String, String)> {
     let words: Vec<String> = match words {
         super::draft::Words::Line(line) => line.split_whitespace().map(str::to_owned).collect(),
-        super::draft::Words::List(words) if words.len() == 1 || words.iter().any(|it| it.contains(' ')) => {
+        super::draft::Words::List(words)
+            if words.len() == 1 || words.iter().any(|it| it.contains(' ')) =>
+        {
             words.iter().flat_map(|it| it.split_whitespace().map(str::to_owned)).collect()
         }
         super::draft::Words::List(words) => words.clone(),
     };
     let secret = |flag: &str| {
         let name = flag.trim_start_matches('-').replace(['-', '.'], "_");
-        flag.starts_with('-') && (name == "requirepass" || name == "masterauth" || judge::is_secret_name(&name))
+        flag.starts_with('-')
+            && (name == "requirepass" || name == "masterauth" || judge::is_secret_name(&name))
     };
     let value = |text: &str| {
         let text = text.trim_matches(['"', '\'']);
-        let good = !text.is_empty() && !text.contains('$') && !text.starts_with('-') && judge::is_secret_value(text);
+        let good = !text.is_empty()
+            && !text.contains('$')
+            && !text.starts_with('-')
+            && judge::is_secret_value(text);
         good.then(|| text.to_owned())
     };
     let mut found = vec![];
     for (index, word) in words.iter().enumerate() {
+        if let Some(range) = judge::password_in(word) {
+            found.extend(value(&word[range]).map(|it| ("an address".to_owned(), it)));
+        }
         match word.split_once('=') {
-            Some((flag, given)) if secret(flag) => found.extend(value(given).map(|it| (flag.to_owned(), it))),
+            Some((flag, given)) if secret(flag) => {
+                found.extend(value(given).map(|it| (flag.to_owned(), it)))
+            }
             None if secret(word) => {
-                found.extend(words.get(index + 1).and_then(|it| value(it)).map(|it| (word.clone(), it)));
+                found.extend(
+                    words.get(index + 1).and_then(|it| value(it)).map(|it| (word.clone(), it)),
+                );
             }
             _ => {}
         }
@@ -265,9 +334,19 @@ fn flags(words: &mut super::draft::Words) -> Vec<(String, String)> {
 }
 
 /// Adds a use to the password that it is of.
-fn put(passwords: &mut Vec<Password>, project: &Project, variable: Option<String>, literal: Option<String>, found: Use) {
+fn put(
+    passwords: &mut Vec<Password>,
+    project: &Project,
+    variable: Option<String>,
+    literal: Option<String>,
+    found: Use,
+) {
     let value = |password: &Password| {
-        let set = password.variable.as_deref().and_then(|name| project.setting(name)).filter(|it| !it.is_empty());
+        let set = password
+            .variable
+            .as_deref()
+            .and_then(|name| project.setting(name))
+            .filter(|it| !it.is_empty());
         set.map(str::to_owned).or_else(|| password.literal.clone())
     };
     if let Some(name) = &variable
@@ -277,10 +356,10 @@ fn put(passwords: &mut Vec<Password>, project: &Project, variable: Option<String
         known.uses.push(found);
         return;
     }
-    let wanted = value(&Password { variable: variable.clone(), literal: literal.clone(), uses: vec![] });
-    let is_password = |found: &Use| {
-        found.place != Place::Whole || judge::is_password_name(&found.key)
-    };
+    let wanted =
+        value(&Password { variable: variable.clone(), literal: literal.clone(), uses: vec![] });
+    let is_password =
+        |found: &Use| found.place != Place::Whole || judge::is_password_name(&found.key);
     let same = |password: &Password| {
         // Two variables are two passwords, even if an example has one value for both.
         let apart = password.variable.is_some() && variable.is_some();
@@ -294,7 +373,8 @@ fn put(passwords: &mut Vec<Password>, project: &Project, variable: Option<String
             })
     };
     let root = |password: &Password| password.uses.iter().any(|it| judge::is_root(&it.key));
-    let mut fitting: Vec<usize> = (0..passwords.len()).filter(|index| same(&passwords[*index])).collect();
+    let mut fitting: Vec<usize> =
+        (0..passwords.len()).filter(|index| same(&passwords[*index])).collect();
     fitting.sort_by_key(|index| root(&passwords[*index]) != judge::is_root(&found.key));
     match fitting.first() {
         Some(index) => {
@@ -312,7 +392,9 @@ fn is_readable(draft: &Draft, password: &Password) -> bool {
     let reads = |found: &Use| {
         let service = &draft.services[found.service];
         match found.place {
-            Place::Whole | Place::Within => service.family.is_some_and(|family| family.reads(&found.key)),
+            Place::Whole | Place::Within => {
+                service.family.is_some_and(|family| family.reads(&found.key))
+            }
             Place::Command => service.is(Kind::Redis),
         }
     };
@@ -321,7 +403,10 @@ fn is_readable(draft: &Draft, password: &Password) -> bool {
 
 fn secret_name(draft: &Draft, password: &Password) -> String {
     let is_database = |index: usize| {
-        matches!(draft.services[index].kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis))
+        matches!(
+            draft.services[index].kind(),
+            Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis)
+        )
     };
     let stored = password.uses.iter().find(|it| is_database(it.service));
     let base = match stored {
@@ -329,7 +414,11 @@ fn secret_name(draft: &Draft, password: &Password) -> String {
             let service = &draft.services[found.service];
             let is_sql = |kind: Option<Kind>| matches!(kind, Some(Kind::Postgres | Kind::Mariadb));
             let only = draft.services.iter().filter(|it| is_sql(it.kind())).count() == 1;
-            let name = if is_sql(service.kind()) && only { "db".to_owned() } else { names::plain(&service.name, '_') };
+            let name = if is_sql(service.kind()) && only {
+                "db".to_owned()
+            } else {
+                names::plain(&service.name, '_')
+            };
             let root = if judge::is_root(&found.key) { "_root" } else { "" };
             format!("{name}{root}_password")
         }
@@ -349,7 +438,9 @@ fn without_product(draft: &Draft, index: usize, name: &str) -> String {
     let family = service.family.map(|family| names::plain(family.name, '_')).unwrap_or_default();
     let lower = names::plain(name, '_');
     let words: Vec<&str> = lower.split('_').collect();
-    let is_product = |word: &str| family.split('_').next() == Some(word) || names::plain(&service.key, '_') == word;
+    let is_product = |word: &str| {
+        family.split('_').next() == Some(word) || names::plain(&service.key, '_') == word
+    };
     match words.as_slice() {
         [first, rest @ ..] if rest.len() > 1 && is_product(first) => rest.join("_"),
         _ => lower,
@@ -407,7 +498,10 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                 );
             }
             let one = password.uses.iter().all(|found| found.service == first.service);
-            let is_sql = matches!(draft.services[first.service].kind(), Some(Kind::Postgres | Kind::Mariadb));
+            let is_sql = matches!(
+                draft.services[first.service].kind(),
+                Some(Kind::Postgres | Kind::Mariadb)
+            );
             if one && is_sql && !judge::is_root(&first.key) && draft.services.len() > 1 {
                 draft.log.decision(
                     &service,
@@ -425,22 +519,28 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                 .iter()
                 .filter(|found| {
                     let service = &draft.services[found.service];
-                    found.place == Place::Command || !service.family.is_some_and(|family| family.reads(&found.key))
+                    found.place == Place::Command
+                        || !service.family.is_some_and(|family| family.reads(&found.key))
                 })
                 .map(|found| {
-                    let how = if found.place == Place::Command { "arguments" } else { "environment" };
-                    format!("`{}` takes {} from its {how} only", draft.services[found.service].name, found.key)
+                    let how =
+                        if found.place == Place::Command { "arguments" } else { "environment" };
+                    format!(
+                        "`{}` takes {} from its {how} only",
+                        draft.services[found.service].name, found.key
+                    )
                 })
                 .collect();
             let secret = names::secret(name);
             let target = password.uses.iter().find(|found| {
                 !draft.services[found.service].family.is_some_and(|family| family.reads(&found.key))
             });
-            let app = target.map_or(service.clone(), |found| draft.services[found.service].name.clone());
+            let app =
+                target.map_or(service.clone(), |found| draft.services[found.service].name.clone());
             draft.log.decision(
                 &service,
                 at,
-                format!("the password {name} is a setting, and empty, as far as is known: {}", cannot.join("; ")),
+                format!("{name} is a setting, which is empty: as far as is known, {}", cannot.join("; ")),
                 format!(
                     "give each app a value of its own with `potluck app config`; or make it the secret `{secret}`: if the image of `{app}` reads files, say the variable for it, else mount a script as a config that exports {name} from /run/secrets/{secret} and then starts the image's own entrypoint, and name it in `entrypoint`"
                 ),
@@ -449,8 +549,8 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                 key: name.clone(),
                 value: String::new(),
                 comment: vec![
-                    format!("A password, for {}.", users.join(", ")),
-                    "Decide: a long random value for each app, or a secret: see README.md.".into(),
+                    format!("A secret, for {}.", users.join(", ")),
+                    "Decide: a long random value for each app, or a secret of the swarm: see README.md.".into(),
                 ],
                 off: false,
             });
@@ -459,14 +559,23 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
 }
 
 /// The variables of one service, with what each password became.
-fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Password], fates: &[Fate]) {
+fn apply(
+    draft: &mut Draft,
+    project: &Project,
+    index: usize,
+    passwords: &[Password],
+    fates: &[Fate],
+) {
     let env = std::mem::take(&mut draft.services[index].env);
     let mut written: Vec<Variable> = vec![];
     let mut extra: Vec<(String, String)> = vec![];
     for mut variable in env {
         let here = |place: &Place| {
             passwords.iter().zip(fates).find(|(password, _)| {
-                password.uses.iter().any(|it| it.service == index && it.key == variable.key && it.place == *place)
+                password
+                    .uses
+                    .iter()
+                    .any(|it| it.service == index && it.key == variable.key && it.place == *place)
             })
         };
         let files = draft.services[index].family.map_or(Files::No, |family| family.files);
@@ -474,9 +583,11 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
             match fate {
                 Fate::Setting(name) => variable.value = Some(format!("${{{name}}}")),
                 Fate::Secret(name) => {
-                    let target = matches!(files, Files::Folder(_)).then(|| format!("{FOLDER}/{}", variable.key));
+                    let target = matches!(files, Files::Folder(_))
+                        .then(|| format!("{FOLDER}/{}", variable.key));
                     mount_secret(draft, index, name, target);
-                    if !from_file(&mut variable, files, &format!("/run/secrets/{name}"), &mut extra) {
+                    if !from_file(&mut variable, files, &format!("/run/secrets/{name}"), &mut extra)
+                    {
                         continue;
                     }
                 }
@@ -485,7 +596,9 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
             let parts: Vec<(&Password, &Fate)> = passwords
                 .iter()
                 .zip(fates)
-                .filter(|(password, _)| password.uses.iter().any(|it| it.service == index && it.key == variable.key))
+                .filter(|(password, _)| {
+                    password.uses.iter().any(|it| it.service == index && it.key == variable.key)
+                })
                 .collect();
             let all_secret = parts.iter().all(|(_, fate)| matches!(fate, Fate::Secret(_)));
             let value = variable.value.clone().unwrap_or_default();
@@ -493,7 +606,9 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
             if all_secret {
                 let (text, variables) = templates::template(&value, &|name| {
                     parts.iter().find_map(|(_, fate)| match fate {
-                        Fate::Secret(secret) if format!("secret:{secret}") == name => Some(secret.clone()),
+                        Fate::Secret(secret) if format!("secret:{secret}") == name => {
+                            Some(secret.clone())
+                        }
                         _ => None,
                     })
                 });
@@ -502,10 +617,17 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
                         mount_secret(draft, index, name, None);
                     }
                 }
-                extra.extend(variables.into_iter().map(|name| (name.clone(), format!("${{{name}}}"))));
+                extra.extend(
+                    variables.into_iter().map(|name| (name.clone(), format!("${{{name}}}"))),
+                );
                 let path = format!("{FOLDER}/{}", variable.key);
                 let name = names::plain(&variable.key, '_');
-                let name = names::unique(&name, &|name| draft.configs.iter().any(|it| it.name == name && it.file != format!("{name}.tmpl")));
+                let name = names::unique(&name, &|name| {
+                    draft
+                        .configs
+                        .iter()
+                        .any(|it| it.name == name && it.file != format!("{name}.tmpl"))
+                });
                 let file = format!("{name}.tmpl");
                 draft.log.change(
                     &draft.services[index].key.clone(),
@@ -517,7 +639,11 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
                 if !draft.configs.iter().any(|it| it.name == name) {
                     draft.configs.push(Config { name: name.clone(), file, template: true });
                 }
-                draft.services[index].configs.push(Mounted { source: name, target: Some(path.clone()), mode: Some("0444") });
+                draft.services[index].configs.push(Mounted {
+                    source: name,
+                    target: Some(path.clone()),
+                    mode: Some("0444"),
+                });
                 if !from_file(&mut variable, files, &path, &mut extra) {
                     continue;
                 }
@@ -532,7 +658,13 @@ fn apply(draft: &mut Draft, project: &Project, index: usize, passwords: &[Passwo
     }
     for (key, value) in extra {
         if !written.iter().any(|it| it.key == key) {
-            written.push(Variable { key, value: Some(value), position: None, comment: vec![], file: None });
+            written.push(Variable {
+                key,
+                value: Some(value),
+                position: None,
+                comment: vec![],
+                file: None,
+            });
         }
     }
     draft.services[index].env = written;
@@ -546,7 +678,8 @@ fn marked(value: &str, parts: &[(&Password, &Fate)], project: &Project) -> Strin
         Fate::Setting(name) => format!("${{setting_of_{name}}}"),
     };
     let by_variable = reference::replaced(value, &mut |used| {
-        let (_, fate) = parts.iter().find(|(password, _)| password.variable.as_deref() == Some(&used.name))?;
+        let (_, fate) =
+            parts.iter().find(|(password, _)| password.variable.as_deref() == Some(&used.name))?;
         Some(mark(fate))
     });
     if by_variable != value {
@@ -558,22 +691,33 @@ fn marked(value: &str, parts: &[(&Password, &Fate)], project: &Project) -> Strin
         password.literal.as_deref() == Some(&literal)
             || password.variable.as_deref().and_then(|name| project.setting(name)) == Some(&literal)
     });
-    match part {
-        Some((_, fate)) => format!("{}{}{}", &value[..range.start], mark(fate), &value[range.end..]),
-        None => value.to_owned(),
+    // Whatever is there, it is not kept.
+    match part.or(parts.first()) {
+        Some((_, fate)) => {
+            format!("{}{}{}", &value[..range.start], mark(fate), &value[range.end..])
+        }
+        None => format!("{}{}", &value[..range.start], &value[range.end..]),
     }
 }
 
 fn mount_secret(draft: &mut Draft, index: usize, name: &str, target: Option<String>) {
     let mounted = Mounted { source: name.to_owned(), target, mode: None };
     let secrets = &mut draft.services[index].secrets;
-    if !secrets.iter().any(|present| present.source == mounted.source && present.target == mounted.target) {
+    if !secrets
+        .iter()
+        .any(|present| present.source == mounted.source && present.target == mounted.target)
+    {
         secrets.push(mounted);
     }
 }
 
 /// Whether the variable is there, after it was told to come from a file.
-fn from_file(variable: &mut Variable, files: Files, path: &str, extra: &mut Vec<(String, String)>) -> bool {
+fn from_file(
+    variable: &mut Variable,
+    files: Files,
+    path: &str,
+    extra: &mut Vec<(String, String)>,
+) -> bool {
     variable.comment.clear();
     match files {
         Files::All(ending) => variable.key.push_str(ending),
@@ -606,18 +750,11 @@ fn commands(draft: &mut Draft, password: &Password, fate: &Fate) {
                     });
                 }
                 if let Some(literal) = &password.literal {
-                    let pieces = text.split(' ').map(|word| {
-                        let bare = word.rsplit('=').next().unwrap_or(word).trim_matches(['"', '\'']);
-                        if bare != literal {
-                            return word.to_owned();
-                        }
-                        let mark = match fate {
-                            Fate::Setting(name) => format!("${{{name}}}"),
-                            Fate::Secret(_) => "\u{1}".into(),
-                        };
-                        format!("{}{mark}", &word[..word.rfind(literal.as_str()).unwrap_or_default()].trim_end_matches(['"', '\'']))
-                    });
-                    *text = pieces.collect::<Vec<_>>().join(" ");
+                    let mark = match fate {
+                        Fate::Setting(name) => format!("${{{name}}}"),
+                        Fate::Secret(_) => "\u{1}".into(),
+                    };
+                    *text = templates::replace(text, literal, &mark);
                 }
             }
         }
@@ -627,11 +764,19 @@ fn commands(draft: &mut Draft, password: &Password, fate: &Fate) {
             let line = match words {
                 super::draft::Words::Line(line) => line.clone(),
                 super::draft::Words::List(words) => {
-                    let plain = |word: &String| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:\u{1}".contains(c));
-                    words.iter().map(|word| if plain(word) { word.clone() } else { format!("'{word}'") }).collect::<Vec<_>>().join(" ")
+                    let plain = |word: &String| {
+                        word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:\u{1}".contains(c))
+                    };
+                    words
+                        .iter()
+                        .map(|word| if plain(word) { word.clone() } else { format!("'{word}'") })
+                        .collect::<Vec<_>>()
+                        .join(" ")
                 }
             };
-            let line = line.replace(['"', '\''], "").replace('\u{1}', &format!("\"$$(cat /run/secrets/{name})\""));
+            let line = line
+                .replace(['"', '\''], "")
+                .replace('\u{1}', &format!("\"$$(cat /run/secrets/{name})\""));
             let line = line.trim_start_matches("sh -c ").trim_start_matches("exec ");
             *words = super::draft::Words::List(vec![
                 "sh".into(),
@@ -650,10 +795,12 @@ fn trusting(draft: &mut Draft) {
         let trusts = service.env.iter().find(|it| {
             let value = it.value.as_deref().unwrap_or_default();
             it.key == "POSTGRES_HOST_AUTH_METHOD" && value == "trust"
-                || it.key.ends_with("ALLOW_EMPTY_PASSWORD") || it.key.ends_with("ALLOW_EMPTY_ROOT_PASSWORD")
+                || it.key.ends_with("ALLOW_EMPTY_PASSWORD")
+                || it.key.ends_with("ALLOW_EMPTY_ROOT_PASSWORD")
         });
         if let Some(variable) = trusts {
-            let (key, name, position) = (service.key.clone(), variable.key.clone(), variable.position.clone());
+            let (key, name, position) =
+                (service.key.clone(), variable.key.clone(), variable.position.clone());
             draft.log.decision(
                 &key,
                 position,
@@ -663,4 +810,3 @@ fn trusting(draft: &mut Draft) {
         }
     }
 }
-

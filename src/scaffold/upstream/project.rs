@@ -28,7 +28,8 @@ use crate::{
 };
 
 /// Names of compose files, in the order in which Compose looks for them.
-const NAMES: &[&str] = &["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+const NAMES: &[&str] =
+    &["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 /// Names of their overlays, which Compose reads without being asked.
 const OVERRIDES: &[&str] = &[
     "compose.override.yaml",
@@ -86,9 +87,10 @@ impl Hint for Error {
             Error::Address(_) => {
                 Some("download it first, and name the file or the folder here".into())
             }
-            Error::NoCompose { .. } => {
-                Some(format!("a compose file is called {}, or name the file itself", NAMES.join(", ")))
-            }
+            Error::NoCompose { .. } => Some(format!(
+                "a compose file is called {}, or name the file itself",
+                NAMES.join(", ")
+            )),
             Error::NoServices => Some("services are under the key `services`".into()),
             _ => None,
         }
@@ -172,9 +174,9 @@ pub fn read(path: &Path) -> Result<Project, Error> {
     };
     let mut sources = vec![];
     for name in &compose {
-        let text = inside.text(name).map_err(|source| {
-            Error::Unreadable { path: folder.join(name), source }
-        })?;
+        let text = inside
+            .text(name)
+            .map_err(|source| Error::Unreadable { path: folder.join(name), source })?;
         let text = text.ok_or_else(|| Error::NotText(name.clone()))?;
         sources.push(Source { name: name.clone(), text });
     }
@@ -225,7 +227,10 @@ fn adopt_oldest(root: &mut Map) {
         Value::Map(map) => map.get("image").is_some() || map.get("build").is_some(),
         _ => false,
     };
-    if root.get("services").is_none() && !root.0.is_empty() && root.0.iter().all(|it| is_service(&it.value)) {
+    if root.get("services").is_none()
+        && !root.0.is_empty()
+        && root.0.iter().all(|it| is_service(&it.value))
+    {
         let at = root.0[0].at;
         let services = Node { value: Value::Map(std::mem::take(root)), at };
         root.0.push(compose::tree::Entry { key: "services".into(), at, value: services });
@@ -274,7 +279,9 @@ fn wanted_of(root: &Map, project: &Project, wanted: &mut BTreeSet<String>) {
                                     wanted.extend(local(&source));
                                 }
                             }
-                            Value::Map(map) => wanted.extend(text_of(map.get("source")).and_then(path)),
+                            Value::Map(map) => {
+                                wanted.extend(text_of(map.get("source")).and_then(path))
+                            }
                             _ => {}
                         }
                     }
@@ -334,7 +341,8 @@ pub fn settings(text: &str) -> Vec<Setting> {
         let Some((key, value)) = written.split_once('=') else { continue };
         let key = key.trim();
         let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if key.is_empty() || !key.chars().all(good) || key.starts_with(|c: char| c.is_ascii_digit()) {
+        if key.is_empty() || !key.chars().all(good) || key.starts_with(|c: char| c.is_ascii_digit())
+        {
             continue;
         }
         found.push(Setting { key: key.into(), value: unquoted(value), comment, line: index + 1 });
@@ -406,7 +414,13 @@ impl Inside {
     }
 
     /// Whether all files of the folder were read.
-    fn folder(&self, top: &str, below: &str, depth: usize, files: &mut BTreeMap<String, String>) -> bool {
+    fn folder(
+        &self,
+        top: &str,
+        below: &str,
+        depth: usize,
+        files: &mut BTreeMap<String, String>,
+    ) -> bool {
         let path = if below.is_empty() { top.to_owned() } else { format!("{top}/{below}") };
         let Ok(entries) = self.dir.read_dir(&path) else { return false };
         for entry in entries.take(MOST_FILES + 1) {
@@ -424,7 +438,9 @@ impl Inside {
             } else {
                 return false;
             }
-            if files.len() > MOST_FILES || files.values().map(String::len).sum::<usize>() > LARGEST_OF_ALL {
+            if files.len() > MOST_FILES
+                || files.values().map(String::len).sum::<usize>() > LARGEST_OF_ALL
+            {
                 return false;
             }
         }
@@ -460,13 +476,22 @@ mod tests {
 
     #[test]
     fn settings_are_read_with_their_comments() {
-        let text = "# One\n# two.\nA=1\n\nexport B=\"x y\" # z\nC='#'\nD=a # b\n# gone\n\nE=\n1X=2\nno\n";
-        let found: Vec<_> =
-            settings(text).into_iter().map(|it| (it.key, it.value, it.comment.join(" "), it.line)).collect();
+        let text =
+            "# One\n# two.\nA=1\n\nexport B=\"x y\" # z\nC='#'\nD=a # b\n# gone\n\nE=\n1X=2\nno\n";
+        let found: Vec<_> = settings(text)
+            .into_iter()
+            .map(|it| (it.key, it.value, it.comment.join(" "), it.line))
+            .collect();
         let row = |k: &str, v: &str, c: &str, l| (k.to_owned(), v.to_owned(), c.to_owned(), l);
         assert_eq!(
             found,
-            [row("A", "1", "One two.", 3), row("B", "x y", "", 5), row("C", "#", "", 6), row("D", "a", "", 7), row("E", "", "", 10)]
+            [
+                row("A", "1", "One two.", 3),
+                row("B", "x y", "", 5),
+                row("C", "#", "", 6),
+                row("D", "a", "", 7),
+                row("E", "", "", 10)
+            ]
         );
     }
 
@@ -495,6 +520,9 @@ mod tests {
         std::fs::remove_file(folder.join("compose.yml")).unwrap();
         std::os::unix::fs::symlink("../secret", folder.join("compose.yml")).unwrap();
         assert!(matches!(read(&folder), Err(Error::NoCompose { .. })));
-        assert!(matches!(read(Path::new("https://example.org/compose.yml")), Err(Error::Address(_))));
+        assert!(matches!(
+            read(Path::new("https://example.org/compose.yml")),
+            Err(Error::Address(_))
+        ));
     }
 }

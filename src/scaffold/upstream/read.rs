@@ -59,9 +59,11 @@ pub fn pairs(node: Option<&Node>) -> Vec<(String, Option<String>, &Node)> {
                 })
             })
             .collect(),
-        Some(Value::Map(map)) => {
-            map.0.iter().map(|entry| (entry.key.clone(), scalar(&entry.value), &entry.value)).collect()
-        }
+        Some(Value::Map(map)) => map
+            .0
+            .iter()
+            .map(|entry| (entry.key.clone(), scalar(&entry.value), &entry.value))
+            .collect(),
         _ => vec![],
     }
 }
@@ -112,7 +114,8 @@ pub fn environment(map: &Map, project: &Project, missing: &mut Vec<String>) -> V
 fn env_files(map: &Map) -> Vec<(String, bool)> {
     let one = |node: &Node| match &node.value {
         Value::Map(map) => {
-            let required = !matches!(map.get("required"), Some(Node { value: Value::Bool(false), .. }));
+            let required =
+                !matches!(map.get("required"), Some(Node { value: Value::Bool(false), .. }));
             text(map, "path").map(|path| (path, required))
         }
         _ => scalar(node).map(|path| (path, true)),
@@ -146,10 +149,18 @@ pub fn mounts(map: &Map, project: &Project) -> Vec<Mount> {
             Value::Map(map) => {
                 let kind = text(map, "type").unwrap_or_default();
                 let written = text(map, "source").unwrap_or_default();
-                let read_only = matches!(map.get("read_only"), Some(Node { value: Value::Bool(true), .. }));
+                let read_only =
+                    matches!(map.get("read_only"), Some(Node { value: Value::Bool(true), .. }));
                 let target = project.resolved(&text(map, "target")?);
                 let source = project.resolved(&written);
-                Some(Mount { source, written, target, read_only, is_tmpfs: kind == "tmpfs", position })
+                Some(Mount {
+                    source,
+                    written,
+                    target,
+                    read_only,
+                    is_tmpfs: kind == "tmpfs",
+                    position,
+                })
             }
             _ => {
                 let written = scalar(node)?;
@@ -212,8 +223,14 @@ pub fn published(map: &Map, project: &Project, odd: &mut Vec<String>) -> Vec<Por
                 for port in short.expand() {
                     let number = |port: u32| u16::try_from(port).unwrap_or_default();
                     let target = number(port.target);
-                    let published = if port.published == 0 { target } else { number(port.published) };
-                    found.push(Port { target, published, protocol: port.protocol, position: position.clone() });
+                    let published =
+                        if port.published == 0 { target } else { number(port.published) };
+                    found.push(Port {
+                        target,
+                        published,
+                        protocol: port.protocol,
+                        position: position.clone(),
+                    });
                 }
             }
             _ => odd.push(written),
@@ -225,12 +242,12 @@ pub fn published(map: &Map, project: &Project, odd: &mut Vec<String>) -> Vec<Por
 /// A value of the upstream as it is.
 pub fn verbatim(node: &Node) -> Yaml {
     match &node.value {
-        Value::List(items) => {
-            Yaml::List(items.iter().map(|it| Item { comment: vec![], value: verbatim(it) }).collect())
-        }
-        Value::Map(map) => {
-            Yaml::Map(map.0.iter().map(|entry| pair(entry.key.clone(), verbatim(&entry.value))).collect())
-        }
+        Value::List(items) => Yaml::List(
+            items.iter().map(|it| Item { comment: vec![], value: verbatim(it) }).collect(),
+        ),
+        Value::Map(map) => Yaml::Map(
+            map.0.iter().map(|entry| pair(entry.key.clone(), verbatim(&entry.value))).collect(),
+        ),
         Value::Str(text) => Yaml::Text(text.clone()),
         Value::Time(_) => Yaml::Text(node.value.print().unwrap_or_default()),
         Value::Null => Yaml::Raw(String::new()),

@@ -12,8 +12,7 @@ use super::{
     family::{self, Client, Health, Kind},
     log::Log,
     project::Project,
-    read,
-    reference,
+    read, reference,
     yaml::{Item, Pair, Yaml, pair, text, texts},
 };
 
@@ -43,28 +42,64 @@ const KEPT: &[&str] = &[
 ];
 /// Keys that other steps read.
 const READ_ELSEWHERE: &[&str] = &[
-    "image", "environment", "env_file", "volumes", "ports", "command", "entrypoint", "healthcheck", "labels", "secrets",
-    "configs", "networks", "profiles", "extends",
+    "image",
+    "environment",
+    "env_file",
+    "volumes",
+    "ports",
+    "command",
+    "entrypoint",
+    "healthcheck",
+    "labels",
+    "secrets",
+    "configs",
+    "networks",
+    "profiles",
+    "extends",
 ];
 /// Keys that say something to the machine alone on which Compose runs.
 const MEANINGLESS: &[&str] = &[
-    "annotations", "attach", "develop", "oom_kill_disable", "oom_score_adj", "pull_policy", "mem_swappiness",
-    "memswap_limit", "cpu_shares", "cpuset", "blkio_config", "platform", "storage_opt", "label_file", "scale", "uts",
-    "cgroup", "cgroup_parent", "mac_address", "provider",
+    "annotations",
+    "attach",
+    "develop",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pull_policy",
+    "mem_swappiness",
+    "memswap_limit",
+    "cpu_shares",
+    "cpuset",
+    "blkio_config",
+    "platform",
+    "storage_opt",
+    "label_file",
+    "scale",
+    "uts",
+    "cgroup",
+    "cgroup_parent",
+    "mac_address",
+    "provider",
 ];
 /// Keys that give a container the machine: swarm ignores them, which lint says.
 const REACHING: &[&str] = &["privileged", "devices", "pid", "ipc", "userns_mode", "security_opt"];
 
 /// Makes a service of each, in their order. Returns them with their keys.
 pub fn begin<'p>(draft: &mut Draft, project: &'p Project) -> Vec<&'p Map> {
-    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services") else { return vec![] };
-    let maps = || services.0.iter().filter_map(|entry| match &entry.value.value {
-        Value::Map(map) => Some((entry, map)),
-        _ => None,
-    });
+    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services")
+    else {
+        return vec![];
+    };
+    let maps = || {
+        services.0.iter().filter_map(|entry| match &entry.value.value {
+            Value::Map(map) => Some((entry, map)),
+            _ => None,
+        })
+    };
     let image_of = |map: &Map| read::text(map, "image").map(|image| project.resolved(&image));
     let is_proxy = |map: &Map| {
-        image_of(map).and_then(|image| family::of(&image)).is_some_and(|family| family.kind == Kind::Proxy)
+        image_of(map)
+            .and_then(|image| family::of(&image))
+            .is_some_and(|family| family.kind == Kind::Proxy)
     };
     let all_proxies = maps().all(|(_, map)| is_proxy(map));
     let finished: Vec<String> = maps().flat_map(|(_, map)| completed(map)).collect();
@@ -100,13 +135,21 @@ pub fn begin<'p>(draft: &mut Draft, project: &'p Project) -> Vec<&'p Map> {
 fn completed(map: &Map) -> Vec<String> {
     let Some(Node { value: Value::Map(wanted), .. }) = map.get("depends_on") else { return vec![] };
     let ends = |entry: &&Entry| match &entry.value.value {
-        Value::Map(map) => read::text(map, "condition").as_deref() == Some("service_completed_successfully"),
+        Value::Map(map) => {
+            read::text(map, "condition").as_deref() == Some("service_completed_successfully")
+        }
         _ => false,
     };
     wanted.0.iter().filter(ends).map(|entry| entry.key.clone()).collect()
 }
 
-fn service(entry: &Entry, map: &Map, project: &Project, finished: &[String], log: &mut Log) -> Service {
+fn service(
+    entry: &Entry,
+    map: &Map,
+    project: &Project,
+    finished: &[String],
+    log: &mut Log,
+) -> Service {
     let key = entry.key.as_str();
     let image = read::text(map, "image").map(|image| project.resolved(&image));
     let family = image.as_deref().and_then(family::of);
@@ -166,23 +209,36 @@ fn service(entry: &Entry, map: &Map, project: &Project, finished: &[String], log
 
 /// An environment file is often given to all services: a database gets what is its own.
 fn own_variables(service: &mut Service, project: &Project, log: &mut Log) {
-    const OWN: &[&str] = &["POSTGRES_", "PGDATA", "MYSQL_", "MARIADB_", "REDIS_", "VALKEY_", "MONGO_", "CLICKHOUSE_", "TZ", "LANG"];
-    if !matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::Redis | Kind::OtherStore | Kind::Cache)) {
-        return;
-    }
+    let own: &[&str] = match service.kind() {
+        Some(Kind::Postgres) => &["POSTGRES_", "PGDATA", "TZ", "LANG"],
+        Some(Kind::Mariadb) => &["MYSQL_", "MARIADB_", "TZ", "LANG"],
+        Some(Kind::OtherStore) => &["MONGO_", "MONGODB_", "CLICKHOUSE_", "ES_", "TZ", "LANG"],
+        // Their images read none.
+        Some(Kind::Redis | Kind::Cache) => &["TZ"],
+        _ => return,
+    };
     let before = service.env.len();
-    service.env.retain(|it| it.file.is_none() || OWN.iter().any(|own| it.key.starts_with(own)));
+    service.env.retain(|it| it.file.is_none() || own.iter().any(|own| it.key.starts_with(own)));
     if service.env.len() < before {
         log.change(
             &service.key,
             project.outline.line(service.at),
-            format!("{} variables of its environment file were left out", before - service.env.len()),
+            format!(
+                "{} variables of its environment file were left out",
+                before - service.env.len()
+            ),
             "they are for other services, and a database needs no password but its own",
         );
     }
 }
 
-fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Project, log: &mut Log) {
+fn images(
+    service: &mut Service,
+    image: Option<String>,
+    map: &Map,
+    project: &Project,
+    log: &mut Log,
+) {
     let key = service.key.clone();
     let at = |name: &str| map.get(name).and_then(|node| project.outline.line(node.at));
     let Some(image) = image.filter(|image| !image.is_empty()) else {
@@ -205,7 +261,12 @@ fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Pro
         return;
     };
     if map.get("build").is_some() {
-        log.change(&key, at("build"), "`build` was removed", "a swarm runs images only; the one named in `image` is used");
+        log.change(
+            &key,
+            at("build"),
+            "`build` was removed",
+            "a swarm runs images only; the one named in `image` is used",
+        );
     }
     if read::text(map, "image").is_some_and(|written| written != image) {
         log.change(
@@ -216,15 +277,21 @@ fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Pro
         );
     }
     let pinned = Image::parse(&image).is_some_and(|it| {
-        it.digest.is_some() || it.tag.as_deref().is_some_and(|tag| tag.contains(|c: char| c.is_ascii_digit()))
+        it.digest.is_some()
+            || it.tag.as_deref().is_some_and(|tag| tag.contains(|c: char| c.is_ascii_digit()))
     });
     if !pinned {
         service.comment.push("Decide: the version of the image.".into());
         log.decision(
             &key,
             at("image"),
-            format!("the image `{image}` names no version: what runs depends on the day it was pulled"),
-            format!("write a version behind `{}`, or let `potluck recipe upgrade` propose one", image.split(':').next().unwrap_or_default()),
+            format!(
+                "the image `{image}` names no version: what runs depends on the day it was pulled"
+            ),
+            format!(
+                "write a version behind `{}`, or let `potluck recipe upgrade` propose one",
+                image.split(':').next().unwrap_or_default()
+            ),
         );
     }
     service.image = Some(image);
@@ -232,7 +299,11 @@ fn images(service: &mut Service, image: Option<String>, map: &Map, project: &Pro
 
 fn plain(text: &str) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    text.chars().map(|c| if good(c) { c.to_ascii_lowercase() } else { '-' }).collect::<String>().trim_matches('-').to_owned()
+    text.chars()
+        .map(|c| if good(c) { c.to_ascii_lowercase() } else { '-' })
+        .collect::<String>()
+        .trim_matches('-')
+        .to_owned()
 }
 
 fn restart(service: &mut Service, map: &Map, project: &Project, is_finished: bool, log: &mut Log) {
@@ -280,23 +351,39 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
             }
             service.kept.push(kept());
         }
-        "container_name" => log.change(&key, at, "`container_name` was removed", "a swarm names the containers; services reach each other by the service's name"),
-        "expose" => log.change(&key, at, "`expose` was removed", "services on one network reach all ports of each other"),
-        "links" => log.change(&key, at, "`links` was removed", "services on one network know each other by name"),
+        "container_name" => log.change(
+            &key,
+            at,
+            "`container_name` was removed",
+            "a swarm names the containers; services reach each other by the service's name",
+        ),
+        "expose" => log.change(
+            &key,
+            at,
+            "`expose` was removed",
+            "services on one network reach all ports of each other",
+        ),
+        "links" => log.change(
+            &key,
+            at,
+            "`links` was removed",
+            "services on one network know each other by name",
+        ),
         "depends_on" => {
             let wanted = read::list(Some(&entry.value)).join(", ");
             log.change(
                 &key,
                 at,
                 format!("`depends_on: {wanted}` was removed"),
-                "a swarm starts all services at once; this one is restarted after 5 seconds until what it needs is healthy",
+                "a swarm starts all services at once; one that fails because another is not ready is started again after 5 seconds",
             );
         }
         "deploy" => deploy(service, &entry.value, project, log),
         "shm_size" => shm(service, &entry.value, project, log),
         "extra_hosts" => {
             let hosts = read::list(Some(&entry.value));
-            let good: Vec<_> = hosts.iter().filter(|host| !host.contains("host-gateway")).cloned().collect();
+            let good: Vec<_> =
+                hosts.iter().filter(|host| !host.contains("host-gateway")).cloned().collect();
             if good.len() < hosts.len() {
                 log.decision(&key, at, "the name of the machine itself (`host-gateway`) was removed, which a swarm does not know", "put what the service wants to reach there into the stack, or name its address");
             }
@@ -307,7 +394,12 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
         "network_mode" => {
             let mode = read::scalar(&entry.value).unwrap_or_default();
             if matches!(mode.as_str(), "bridge" | "default" | "none") {
-                log.change(&key, at, format!("`network_mode: {mode}` was removed"), "a swarm has overlay networks only");
+                log.change(
+                    &key,
+                    at,
+                    format!("`network_mode: {mode}` was removed"),
+                    "a swarm has overlay networks only",
+                );
             } else {
                 service.kept.push(kept());
                 log.decision(
@@ -343,8 +435,15 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
             format!("`{name}` was left out, which a swarm does not know"),
             "name the volume or network under its top-level key, and at both services",
         ),
-        _ if MEANINGLESS.contains(&name) => log.change(&key, at, format!("`{name}` was removed"), "it means nothing in a swarm"),
-        _ => log.decision(&key, at, format!("`{name}` was left out, which a swarm does not know"), "see what it is for, and say it in another way if the app needs it"),
+        _ if MEANINGLESS.contains(&name) => {
+            log.change(&key, at, format!("`{name}` was removed"), "it means nothing in a swarm")
+        }
+        _ => log.decision(
+            &key,
+            at,
+            format!("`{name}` was left out, which a swarm does not know"),
+            "see what it is for, and say it in another way if the app needs it",
+        ),
     }
 }
 
@@ -446,7 +545,9 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
         let key = service.key.clone();
         let name = service.name.clone();
         let node = map.get("healthcheck");
-        let at = node.and_then(|node| project.outline.line(node.at)).or_else(|| project.outline.line(service.at));
+        let at = node
+            .and_then(|node| project.outline.line(node.at))
+            .or_else(|| project.outline.line(service.at));
         let given = match node.map(|node| &node.value) {
             Some(Value::Map(check)) => Some(check),
             _ => None,
@@ -459,13 +560,16 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
         let health = service.family.map_or(Health::Unknown, |family| family.health);
         if test.is_some() && !store {
             let pairs = node.map(read::verbatim_pairs).unwrap_or_default();
-            let pairs: Vec<_> = pairs.into_iter().filter(|pair| pair.key != "disable").map(flat_test).collect();
+            let pairs: Vec<_> =
+                pairs.into_iter().filter(|pair| pair.key != "disable").map(flat_test).collect();
             service.health = Some(Yaml::Map(with_times(pairs)));
             continue;
         }
         let own = match health {
             Health::Shell(command) => Some(vec!["CMD-SHELL".to_owned(), command.to_owned()]),
-            Health::Connect(client) => connect(service, client, port).map(|(client, port)| client.check(port)),
+            Health::Connect(client) => {
+                connect(service, client, port).map(|(client, port)| client.check(port))
+            }
             Health::Image | Health::Unknown => None,
         };
         if disabled {
@@ -473,12 +577,18 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
         }
         if let Some(own) = own {
             let why = match test {
-                Some(_) => "it works whatever the account and its password are, and only once the database was set up",
-                None => "without one, swarm counts a service as working once it has started, and what needs it fails",
+                Some(_) if service.is(Kind::Redis) => "it works with a password and without",
+                Some(_) => "it needs no account, and fails until the database was set up",
+                None => {
+                    "without one, swarm counts a service as working once it has started, and what needs it fails"
+                }
             };
             log_health(draft, &key, at, &own, why);
-            draft.services[index].health = Some(Yaml::Map(with_times(vec![pair("test", Yaml::Flow(own))])));
-        } else if health != Health::Image && !matches!(draft.services[index].restart, Restart::None | Restart::OnFailure) {
+            draft.services[index].health =
+                Some(Yaml::Map(with_times(vec![pair("test", Yaml::Flow(own))])));
+        } else if health != Health::Image
+            && !matches!(draft.services[index].restart, Restart::None | Restart::OnFailure)
+        {
             draft.log.decision(
                 &key,
                 at,
@@ -520,14 +630,18 @@ fn flat_test(mut pair: Pair) -> Pair {
 
 /// The times of a health check that says none: a deploy waits for it.
 fn with_times(mut pairs: Vec<Pair>) -> Vec<Pair> {
-    for (key, value) in [("interval", "10s"), ("timeout", "5s"), ("retries", "6"), ("start_period", "2m")] {
+    for (key, value) in
+        [("interval", "10s"), ("timeout", "5s"), ("retries", "6"), ("start_period", "2m")]
+    {
         if !pairs.iter().any(|pair| pair.key == key) {
             let value = if key == "retries" { Yaml::Raw(value.into()) } else { text(value) };
             pairs.push(pair(key, value));
         }
     }
     let readable = |pair: &Pair| match &pair.value {
-        Yaml::Text(text) if pair.key != "test" => text.contains('$') || duration::parse(text).is_ok(),
+        Yaml::Text(text) if pair.key != "test" => {
+            text.contains('$') || duration::parse(text).is_ok()
+        }
         _ => true,
     };
     pairs.retain(readable);
@@ -543,7 +657,10 @@ pub fn aliases(draft: &Draft, maps: &[&Map], project: &Project, index: usize) ->
         names.push(service.key.clone());
     }
     let other = |name: &str| {
-        let used = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').any(|it| it == name);
+        let used = |text: &str| {
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
+                .any(|it| it == name)
+        };
         let in_env = draft.services.iter().enumerate().any(|(other, service)| {
             other != index
                 && service.env.iter().any(|variable| {
@@ -564,14 +681,20 @@ pub fn aliases(draft: &Draft, maps: &[&Map], project: &Project, index: usize) ->
     }
     for map in maps {
         for link in read::list(map.get("links")) {
-            if let Some((name, alias)) = link.split_once(':').filter(|(name, _)| *name == service.key) {
+            if let Some((name, alias)) =
+                link.split_once(':').filter(|(name, _)| *name == service.key)
+            {
                 let _ = name;
                 extra.push(alias.to_owned());
             }
         }
     }
     for name in extra {
-        if name != service.name && !names.contains(&name) && other(&name) && reference::variables(&name).is_empty() {
+        if name != service.name
+            && !names.contains(&name)
+            && other(&name)
+            && reference::variables(&name).is_empty()
+        {
             names.push(name);
         }
     }

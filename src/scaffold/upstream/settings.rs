@@ -3,7 +3,7 @@
 
 use super::{
     draft::{Draft, Setting},
-    names,
+    judge, names,
     project::Project,
     reference,
 };
@@ -27,7 +27,8 @@ pub fn unused(draft: &mut Draft, project: &Project) {
         service.env.retain(|variable| {
             let only_compose = variable.key.starts_with("COMPOSE_") || used.contains(&variable.key);
             // What is passed on under another name, to an image that knows nothing of this one.
-            let unknown = passed_on.contains(&variable.key) && family.is_some_and(|family| !family.reads(&variable.key));
+            let unknown = passed_on.contains(&variable.key)
+                && family.is_some_and(|family| !family.reads(&variable.key));
             !(is_env(&variable.file) && (only_compose || unknown))
         });
     }
@@ -38,14 +39,19 @@ fn used_by_compose(project: &Project, keys: &[&str]) -> Vec<String> {
     use crate::compose::tree::{Node, Value};
     fn walk(node: &Node, found: &mut Vec<String>) {
         match &node.value {
-            Value::Str(text) => found.extend(reference::variables(text).into_iter().map(|it| it.name)),
+            Value::Str(text) => {
+                found.extend(reference::variables(text).into_iter().map(|it| it.name))
+            }
             Value::List(items) => items.iter().for_each(|item| walk(item, found)),
             Value::Map(map) => map.0.iter().for_each(|entry| walk(&entry.value, found)),
             _ => {}
         }
     }
     let mut found = vec![];
-    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services") else { return found };
+    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services")
+    else {
+        return found;
+    };
     for service in &services.0 {
         let Value::Map(map) = &service.value.value else { continue };
         for key in keys {
@@ -64,7 +70,13 @@ pub fn from_files(draft: &mut Draft) {
         for variable in &mut service.env {
             let (Some(_), Some(value)) = (&variable.file, &variable.value) else { continue };
             // What was written by another step, or has variables itself, is for all apps.
-            if value.contains('$') || variable.key.ends_with("_FILE") || value.contains('\n') || value.starts_with("file://") {
+            // Where the image listens is its own affair.
+            if variable.key == "PORT"
+                || value.contains('$')
+                || variable.key.ends_with("_FILE")
+                || value.contains('\n')
+                || value.starts_with("file://")
+            {
                 continue;
             }
             let name = names::setting(&variable.key);
@@ -98,6 +110,10 @@ pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str)
             Some(line) if !line.value.is_empty() => project.resolved(&line.value),
             _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),
         };
+        let is_secret = judge::is_secret_name(&variable.name) && judge::is_secret_value(&value)
+            || draft.secret_variables.contains(&variable.name)
+            || judge::password_in(&value).is_some();
+        let value = if is_secret { String::new() } else { value };
         let comment = line.map(|line| line.comment.clone()).unwrap_or_default();
         draft.set(Setting { key: name, value, comment, off: false });
     }

@@ -14,7 +14,18 @@ use super::{
 };
 
 /// Places of the machine that are no data of an app.
-const HOST: &[&str] = &["/proc", "/sys", "/dev", "/run", "/var/run", "/boot", "/etc", "/var/lib/docker", "/usr", "/lib"];
+const HOST: &[&str] = &[
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/var/run",
+    "/boot",
+    "/etc",
+    "/var/lib/docker",
+    "/usr",
+    "/lib",
+];
 const CLOCK: &[&str] = &["/etc/localtime", "/etc/timezone"];
 
 /// Files and volumes of all services.
@@ -57,12 +68,21 @@ impl Storage<'_, '_> {
         }
         if is_host(&mount.source) {
             let ending = if mount.read_only { ":ro" } else { "" };
-            self.draft.services[index].mounts.push(text(format!("{}:{}{ending}", mount.source, mount.target)));
+            self.draft.services[index]
+                .mounts
+                .push(text(format!("{}:{}{ending}", mount.source, mount.target)));
             let todo = match mount.source.contains("docker.sock") {
-                true => "remove it if the app works without; else give it to a proxy that filters requests, as anyone with the socket controls the machine",
+                true => {
+                    "remove it if the app works without; else give it to a proxy that filters requests, as anyone with the socket controls the machine"
+                }
                 false => "remove it if the app works without: each operator must agree to it",
             };
-            self.draft.log.decision(&key, at, format!("{} of the machine is mounted", mount.source), todo);
+            self.draft.log.decision(
+                &key,
+                at,
+                format!("{} of the machine is mounted", mount.source),
+                todo,
+            );
             return;
         }
         let is_path = mount.source.starts_with(['/', '.', '~']) || mount.source.contains('/');
@@ -91,19 +111,29 @@ impl Storage<'_, '_> {
                 };
                 self.config(index, &path, content, target, at);
             }
-            Some((path, Named::Folder(Some(files)))) if !files.is_empty() && is_settings(&mount) => {
+            Some((path, Named::Folder(Some(files))))
+                if !files.is_empty() && is_settings(&mount) =>
+            {
                 for (below, content) in files {
                     let target = format!("{}/{below}", mount.target.trim_end_matches('/'));
                     self.config(index, &format!("{path}/{below}"), content, target, at.clone());
                 }
             }
             Some((path, Named::Missing | Named::Other)) if is_file(&path, &mount.target) => {
-                self.draft.services[index].comment.push(format!("Decide: {} is missing.", mount.target));
+                self.draft.services[index]
+                    .comment
+                    .push(format!("Decide: {} is missing.", mount.target));
                 self.draft.log.decision(
                     &key,
                     at,
-                    format!("the file `{path}` could not be read, so nothing is mounted at {}", mount.target),
-                    format!("put the file into the recipe, and mount it at {} as a config", mount.target),
+                    format!(
+                        "the file `{path}` could not be read, so nothing is mounted at {}",
+                        mount.target
+                    ),
+                    format!(
+                        "put the file into the recipe, and mount it at {} as a config",
+                        mount.target
+                    ),
                 );
             }
             other => {
@@ -178,7 +208,8 @@ impl Storage<'_, '_> {
         };
         let plain = names::plain(stem, '-');
         let taken = |name: &str| self.volumes.values().any(|present| present == name);
-        let mut name = if plain.len() < 2 { format!("{}-{plain}", names::plain(key, '-')) } else { plain };
+        let mut name =
+            if plain.len() < 2 { format!("{}-{plain}", names::plain(key, '-')) } else { plain };
         name = name.trim_matches('-').to_owned();
         if taken(&name) {
             name = format!("{}-{name}", names::plain(key, '-'));
@@ -193,7 +224,14 @@ impl Storage<'_, '_> {
         name
     }
 
-    fn config(&mut self, index: usize, path: &str, content: String, target: String, at: Option<String>) {
+    fn config(
+        &mut self,
+        index: usize,
+        path: &str,
+        content: String,
+        target: String,
+        at: Option<String>,
+    ) {
         let key = self.draft.services[index].key.clone();
         let file = file_name(path);
         let is_new = !self.draft.files.contains_key(&file);
@@ -201,9 +239,14 @@ impl Storage<'_, '_> {
         let name = match known {
             Some(config) => config.name.clone(),
             None => {
-                let taken = |name: &str| self.draft.configs.iter().any(|config| config.name == name);
+                let taken =
+                    |name: &str| self.draft.configs.iter().any(|config| config.name == name);
                 let name = names::unique(&names::plain(base(path), '_'), &taken);
-                self.draft.configs.push(Config { name: name.clone(), file: file.clone(), template: false });
+                self.draft.configs.push(Config {
+                    name: name.clone(),
+                    file: file.clone(),
+                    template: false,
+                });
                 name
             }
         };
@@ -232,7 +275,9 @@ impl Storage<'_, '_> {
             for node in items {
                 let at = self.project.outline.line(node.at);
                 let (source, target) = match &node.value {
-                    Value::Map(map) => (read::text(map, "source").unwrap_or_default(), read::text(map, "target")),
+                    Value::Map(map) => {
+                        (read::text(map, "source").unwrap_or_default(), read::text(map, "target"))
+                    }
                     _ => (read::scalar(node).unwrap_or_default(), None),
                 };
                 if section == "secrets" {
@@ -255,10 +300,15 @@ impl Storage<'_, '_> {
 
     /// The file of a config at the top of the compose file.
     fn content(&self, source: &str) -> Option<(String, String)> {
-        let Value::Map(configs) = &self.project.outline.root.get("configs")?.value else { return None };
+        let Value::Map(configs) = &self.project.outline.root.get("configs")?.value else {
+            return None;
+        };
         let Value::Map(config) = &configs.get(source)?.value else { return None };
         if let Some(content) = read::text(config, "content") {
-            return Some((format!("{}.conf", names::plain(source, '-')), content.replace("$$", "$")));
+            return Some((
+                format!("{}.conf", names::plain(source, '-')),
+                content.replace("$$", "$"),
+            ));
         }
         let path = local(&self.project.resolved(&read::text(config, "file")?))?;
         match self.project.named.get(&path)? {
@@ -284,7 +334,9 @@ impl Storage<'_, '_> {
         );
         let lower = source.to_ascii_lowercase();
         let made = ["pass", "secret", "token", "salt"].iter().any(|word| lower.contains(word))
-            && !["cert", "json", "pem", "private", "smtp", "oauth", "client"].iter().any(|word| lower.contains(word));
+            && !["cert", "json", "pem", "private", "smtp", "oauth", "client"]
+                .iter()
+                .any(|word| lower.contains(word));
         if !made {
             self.draft.log.decision(
                 &key,
@@ -299,7 +351,11 @@ impl Storage<'_, '_> {
 
     /// Volumes at the top of the compose file.
     fn definitions(&mut self) {
-        let Some(Node { value: Value::Map(volumes), .. }) = self.project.outline.root.get("volumes") else { return };
+        let Some(Node { value: Value::Map(volumes), .. }) =
+            self.project.outline.root.get("volumes")
+        else {
+            return;
+        };
         for entry in &volumes.0 {
             let Value::Map(map) = &entry.value.value else { continue };
             let name = names::plain(&entry.key, '-');
@@ -307,9 +363,16 @@ impl Storage<'_, '_> {
             if map.get("external").is_some() {
                 self.draft.log.change("", at.clone(), format!("the volume `{name}` is the app's own"), "each app has its own data, and a volume from elsewhere is neither made nor backed up");
             } else if map.get("name").is_some() {
-                self.draft.log.change("", at.clone(), format!("the volume `{name}` has no name of its own"), "each app has its own: swarm puts the app's name before it");
+                self.draft.log.change(
+                    "",
+                    at.clone(),
+                    format!("the volume `{name}` has no name of its own"),
+                    "each app has its own: swarm puts the app's name before it",
+                );
             }
-            if map.get("driver_opts").is_some() || read::text(map, "driver").is_some_and(|driver| driver != "local") {
+            if map.get("driver_opts").is_some()
+                || read::text(map, "driver").is_some_and(|driver| driver != "local")
+            {
                 self.draft.log.decision(
                     "",
                     at,
@@ -338,24 +401,53 @@ fn base(path: &str) -> &str {
 }
 
 fn shown(mount: &Mount) -> String {
-    format!("{}:{}", if mount.written.is_empty() { &mount.source } else { &mount.written }, mount.target)
+    format!(
+        "{}:{}",
+        if mount.written.is_empty() { &mount.source } else { &mount.written },
+        mount.target
+    )
 }
 
 fn is_host(source: &str) -> bool {
-    source == "/" || HOST.iter().any(|host| source == *host || source.starts_with(&format!("{host}/")))
+    source == "/"
+        || HOST.iter().any(|host| source == *host || source.starts_with(&format!("{host}/")))
 }
 
 /// Whether the files of a folder are settings, rather than data.
 fn is_settings(mount: &Mount) -> bool {
-    mount.read_only || mount.target.starts_with("/etc/") || mount.target.starts_with("/docker-entrypoint-initdb.d")
+    mount.read_only
+        || mount.target.starts_with("/etc/")
+        || mount.target.starts_with("/docker-entrypoint-initdb.d")
 }
 
 /// Whether a path that cannot be looked at is that of a file.
 fn is_file(path: &str, target: &str) -> bool {
     const ENDINGS: &[&str] = &[
-        "cfg", "cnf", "conf", "crt", "css", "env", "html", "ini", "js", "json", "key", "pem", "php", "properties", "py",
-        "sh", "sql", "toml", "txt", "xml", "yaml", "yml",
+        "cfg",
+        "cnf",
+        "conf",
+        "crt",
+        "css",
+        "env",
+        "html",
+        "ini",
+        "js",
+        "json",
+        "key",
+        "pem",
+        "php",
+        "properties",
+        "py",
+        "sh",
+        "sql",
+        "toml",
+        "txt",
+        "xml",
+        "yaml",
+        "yml",
     ];
-    let ending = |path: &str| base(path).rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    let ending = |path: &str| {
+        base(path).rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+    };
     ending(path) || ending(target) || base(path) == "Caddyfile"
 }

@@ -61,7 +61,9 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
         let Some(content) = draft.files.get(&config.file).cloned() else { continue };
         let mut inserts: Vec<(String, Insert)> = vec![];
         for known in known {
-            if known.literal.len() >= SHORTEST && positions(&content, &known.literal).next().is_some() {
+            if known.literal.len() >= SHORTEST
+                && positions(&content, &known.literal).next().is_some()
+            {
                 inserts.push((known.literal.clone(), known.insert.clone()));
             }
         }
@@ -95,7 +97,9 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
         draft.files.insert(config.file.clone(), text);
         draft.configs[index].template = true;
         let users: Vec<usize> = (0..draft.services.len())
-            .filter(|service| draft.services[*service].configs.iter().any(|it| it.source == config.name))
+            .filter(|service| {
+                draft.services[*service].configs.iter().any(|it| it.source == config.name)
+            })
             .collect();
         for (_, insert) in &inserts {
             for service in &users {
@@ -109,7 +113,8 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
                 Insert::Setting(name) => format!("the setting {name}"),
             })
             .collect();
-        let service = users.first().map(|index| draft.services[*index].key.clone()).unwrap_or_default();
+        let service =
+            users.first().map(|index| draft.services[*index].key.clone()).unwrap_or_default();
         draft.log.change(
             &service,
             None,
@@ -125,6 +130,63 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
     }
 }
 
+/// Takes passwords out of what is kept of the upstream as it is: a health check, a label.
+pub fn leftovers(draft: &mut Draft, known: &[Known]) {
+    for index in 0..draft.services.len() {
+        let service = &draft.services[index];
+        // A password that is also the name of an account is no secret.
+        let open =
+            |literal: &str| service.env.iter().any(|it| it.value.as_deref() == Some(literal));
+        let hidden: Vec<&Known> =
+            known.iter().filter(|it| it.literal.len() >= SHORTEST && !open(&it.literal)).collect();
+        let has = |text: &str| {
+            hidden.iter().any(|it| positions(text, &it.literal).next().is_some())
+                || judge::password_in(text).is_some_and(|range| !text[range].contains('$'))
+        };
+        let mut lost: Vec<&str> = vec![];
+        let service = &mut draft.services[index];
+        if service.health.as_ref().is_some_and(|health| health.any_text(&has)) {
+            service.health = None;
+            lost.push("healthcheck");
+        }
+        let before = (service.kept.len(), service.labels.len() + service.deploy_labels.len());
+        service.kept.retain(|pair| !pair.value.any_text(&has));
+        service.labels.retain(|label| !has(label));
+        service.deploy_labels.retain(|label| !has(label));
+        if service.kept.len() < before.0 {
+            lost.push("other keys");
+        }
+        if service.labels.len() + service.deploy_labels.len() < before.1 {
+            lost.push("labels");
+        }
+        for words in [&mut service.command, &mut service.entrypoint].into_iter().flatten() {
+            for text in words.texts() {
+                for known in &hidden {
+                    let with = match &known.insert {
+                        Insert::Secret(name) => format!("$$(cat /run/secrets/{name})"),
+                        Insert::Setting(name) => format!("${{{name}}}"),
+                    };
+                    let new = replace(text, &known.literal, &with);
+                    if new != *text {
+                        *text = new;
+                        lost.push("command");
+                    }
+                }
+            }
+        }
+        lost.dedup();
+        if !lost.is_empty() {
+            let key = service.key.clone();
+            draft.log.decision(
+                &key,
+                None,
+                format!("a password was in its {}, and was taken out", lost.join(", ")),
+                "write it again in a way that reads the password from /run/secrets, or needs none",
+            );
+        }
+    }
+}
+
 fn give(draft: &mut Draft, index: usize, insert: &Insert) {
     let service = &mut draft.services[index];
     match insert {
@@ -136,9 +198,20 @@ fn give(draft: &mut Draft, index: usize, insert: &Insert) {
         Insert::Setting(name) => {
             if !service.env.iter().any(|it| it.key == *name) {
                 let value = Some(format!("${{{name}}}"));
-                service.env.push(Variable { key: name.clone(), value, position: None, comment: vec![], file: None });
+                service.env.push(Variable {
+                    key: name.clone(),
+                    value,
+                    position: None,
+                    comment: vec![],
+                    file: None,
+                });
             }
-            draft.set(Setting { key: name.clone(), value: String::new(), comment: vec![], off: false });
+            draft.set(Setting {
+                key: name.clone(),
+                value: String::new(),
+                comment: vec![],
+                off: false,
+            });
         }
     }
 }
@@ -153,7 +226,7 @@ fn positions<'t>(text: &'t str, literal: &'t str) -> impl Iterator<Item = usize>
     })
 }
 
-fn replace(text: &str, literal: &str, with: &str) -> String {
+pub fn replace(text: &str, literal: &str, with: &str) -> String {
     let mut out = String::new();
     let mut last = 0;
     for at in positions(text, literal) {
@@ -184,17 +257,23 @@ fn assignments(text: &str) -> Vec<(String, String)> {
             }
             continue;
         }
-        let separator = ["=>", "=", ":"].into_iter().find_map(|it| Some((trimmed.find(it)?, it.len())));
+        let separator =
+            ["=>", "=", ":"].into_iter().find_map(|it| Some((trimmed.find(it)?, it.len())));
         let Some((at, length)) = separator else { continue };
         let name = trimmed[..at].trim().trim_matches(['"', '\'', ' ']);
-        let name = name.rsplit([' ', '[', '$', '\'', '"', '.']).find(|it| !it.is_empty()).unwrap_or(name);
+        let name =
+            name.rsplit([' ', '[', '$', '\'', '"', '.']).find(|it| !it.is_empty()).unwrap_or(name);
         let name = name.trim_end_matches([']', '\'', '"']);
         if !judge::is_secret_name(name) {
             continue;
         }
         let rest = trimmed[at + length..].trim();
         let value = within_quotes(rest).unwrap_or_else(|| {
-            rest.trim_end_matches([';', ',']).split_whitespace().next().unwrap_or_default().to_owned()
+            rest.trim_end_matches([';', ','])
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
         });
         let odd = |c: char| "${}()<>%".contains(c);
         if value.len() >= 3 && !value.contains(odd) && judge::is_secret_value(&value) {
@@ -220,13 +299,25 @@ mod tests {
         let text = "password = hunter2\n# password = no\n\"token\": \"abc-def\",\n'dbpassword' => 'p w',\n\
                     CREATE USER x IDENTIFIED BY 'sql';\nproxy_pass http://app;\nsecret = ${X}\ntoken_ttl = 300\n\
                     $CONFIG['smtp_secret'] = 'q1w2';\n";
-        let found: Vec<_> = assignments(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(found, ["password=hunter2", "token=abc-def", "dbpassword=p w", "db_password=sql", "smtp_secret=q1w2"]);
+        let found: Vec<_> =
+            assignments(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            found,
+            [
+                "password=hunter2",
+                "token=abc-def",
+                "dbpassword=p w",
+                "db_password=sql",
+                "smtp_secret=q1w2"
+            ]
+        );
     }
 
     #[test]
     fn templates_keep_braces() {
-        let (text, variables) = template("a {{ b }} ${C:-d} \u{1}secret:x\u{1} $$e", &|name| name.strip_prefix("secret:").map(str::to_owned));
+        let (text, variables) = template("a {{ b }} ${C:-d} \u{1}secret:x\u{1} $$e", &|name| {
+            name.strip_prefix("secret:").map(str::to_owned)
+        });
         assert_eq!(text, "a {{ \"{{\" }} b }} {{ env \"C\" }} {{ secret \"x\" }} $e");
         assert_eq!(variables, ["C"]);
         assert_eq!(replace("pass passx pass", "pass", "P"), "P passx P");

@@ -10,9 +10,11 @@ use super::{
 };
 
 /// Ports on which web servers listen, the likeliest first.
-const USUAL: &[u16] = &[80, 8080, 3000, 8000, 5000, 9000, 4000, 8888, 8081, 3001, 5678, 2283, 443, 8443];
+const USUAL: &[u16] =
+    &[80, 8080, 3000, 8000, 5000, 9000, 4000, 8888, 8081, 3001, 5678, 2283, 443, 8443];
 /// Names that projects give what people reach.
-const NAMES: &[&str] = &["app", "web", "webserver", "server", "frontend", "nginx", "www", "ui", "proxy"];
+const NAMES: &[&str] =
+    &["app", "web", "webserver", "server", "frontend", "nginx", "www", "ui", "proxy"];
 /// Ports that are spoken to with TLS.
 const ENCRYPTED: &[u16] = &[443, 8443, 9443];
 
@@ -50,7 +52,10 @@ fn score(draft: &Draft, map: &Map, project: &Project, index: usize) -> Option<(u
             Some(crate::compose::tree::Value::Map(deploy)) => read::pairs(deploy.get("labels")),
             _ => vec![],
         })
-        .find(|(label, ..)| label.starts_with("traefik.http.services.") && label.ends_with(".loadbalancer.server.port"))
+        .find(|(label, ..)| {
+            label.starts_with("traefik.http.services.")
+                && label.ends_with(".loadbalancer.server.port")
+        })
         .and_then(|(_, value, _)| project.resolved(&value?).parse::<u16>().ok());
     let known = service.family.and_then(|family| family.port);
     let open: Vec<&Port> = service.ports.iter().filter(|port| port.protocol == "tcp").collect();
@@ -59,7 +64,14 @@ fn score(draft: &Draft, map: &Map, project: &Project, index: usize) -> Option<(u
         .iter()
         .map(|port| port.target)
         .filter(|port| usual(*port).is_some() || Some(*port) == known || *port > 1024)
-        .min_by_key(|port| (Some(*port) != known, ENCRYPTED.contains(port), usual(*port).unwrap_or(usize::MAX), *port));
+        .min_by_key(|port| {
+            (
+                Some(*port) != known,
+                ENCRYPTED.contains(port),
+                usual(*port).unwrap_or(usize::MAX),
+                *port,
+            )
+        });
     let virtual_port = service
         .env
         .iter()
@@ -67,7 +79,12 @@ fn score(draft: &Draft, map: &Map, project: &Project, index: usize) -> Option<(u
         .and_then(|it| project.resolved(it.value.as_deref()?).parse::<u16>().ok());
     let is_virtual = service.env.iter().any(|it| it.key == "VIRTUAL_HOST");
     let exposed = read::list(map.get("expose")).iter().find_map(|port| port.parse::<u16>().ok());
-    let only = draft.services.iter().filter(|it| matches!(it.kind(), None | Some(Kind::Web | Kind::Front))).count() == 1;
+    let only = draft
+        .services
+        .iter()
+        .filter(|it| matches!(it.kind(), None | Some(Kind::Web | Kind::Front)))
+        .count()
+        == 1;
     let port = labelled
         .or(virtual_port)
         .or(published)
@@ -117,11 +134,20 @@ fn published(draft: &mut Draft, project: &Project) {
         let service = &draft.services[index];
         let (key, kind) = (service.key.clone(), service.kind());
         for port in service.ports.clone() {
-            let position = port.position.clone().or_else(|| project.outline.line(draft.services[index].at));
-            let is_web = web.as_ref().is_some_and(|web| web.service == index && web.port == port.target);
+            let position =
+                port.position.clone().or_else(|| project.outline.line(draft.services[index].at));
+            let is_web =
+                web.as_ref().is_some_and(|web| web.service == index && web.port == port.target);
             let is_store = matches!(
                 kind,
-                Some(Kind::Postgres | Kind::Mariadb | Kind::Redis | Kind::OtherStore | Kind::Cache | Kind::Helper)
+                Some(
+                    Kind::Postgres
+                        | Kind::Mariadb
+                        | Kind::Redis
+                        | Kind::OtherStore
+                        | Kind::Cache
+                        | Kind::Helper
+                )
             );
             let shown = format!("{}/{}", port.target, port.protocol);
             if is_web {
@@ -138,8 +164,15 @@ fn published(draft: &mut Draft, project: &Project) {
                     format!("port {shown} is not published"),
                     "a published port of a database listens on all addresses of every node; services of the app reach it anyway",
                 );
-            } else if web.as_ref().is_some_and(|web| web.service == index) && ENCRYPTED.contains(&port.target) {
-                draft.log.change(&key, position, format!("port {shown} is not published"), "the proxy has the certificate");
+            } else if web.as_ref().is_some_and(|web| web.service == index)
+                && ENCRYPTED.contains(&port.target)
+            {
+                draft.log.change(
+                    &key,
+                    position,
+                    format!("port {shown} is not published"),
+                    "the proxy has the certificate",
+                );
             } else {
                 let setting = setting(&key, &port, draft);
                 draft.log.decision(
@@ -159,7 +192,8 @@ fn setting(key: &str, port: &Port, draft: &Draft) -> String {
         22 | 2222 => "SSH".to_owned(),
         25 => "SMTP".to_owned(),
         other => {
-            let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+            let plain =
+                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
             format!("{}_{other}", key.chars().map(plain).collect::<String>())
         }
     };

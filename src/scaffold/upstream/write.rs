@@ -118,7 +118,10 @@ fn keys(draft: &Draft, service: &Service, index: usize, aliases: &[String]) -> V
             true => pair("networks", texts(service.networks.clone())),
             false => {
                 let inner = service.networks.iter().map(|network| {
-                    pair(network.clone(), Yaml::Map(vec![pair("aliases", Yaml::List(items(aliases)))]))
+                    pair(
+                        network.clone(),
+                        Yaml::Map(vec![pair("aliases", Yaml::List(items(aliases)))]),
+                    )
                 });
                 pair("networks", Yaml::Map(inner.collect()))
             }
@@ -130,10 +133,12 @@ fn keys(draft: &Draft, service: &Service, index: usize, aliases: &[String]) -> V
         }
     }
     if !service.mounts.is_empty() {
-        let mounts = service.mounts.iter().map(|mount| Item { comment: vec![], value: mount.clone() });
+        let mounts =
+            service.mounts.iter().map(|mount| Item { comment: vec![], value: mount.clone() });
         keys.push(pair("volumes", Yaml::List(mounts.collect())));
     }
-    let is_store = matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore));
+    let is_store =
+        matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore));
     if is_store && !keys.iter().any(|it| it.key == "stop_grace_period") {
         keys.push(pair("stop_grace_period", text("1m")));
     }
@@ -154,7 +159,8 @@ fn reference_to(mounted: &Mounted) -> Item {
     let Some(target) = &mounted.target else {
         return Item { comment: vec![], value: text(mounted.source.clone()) };
     };
-    let mut inner = vec![pair("source", text(mounted.source.clone())), pair("target", text(target.clone()))];
+    let mut inner =
+        vec![pair("source", text(mounted.source.clone())), pair("target", text(target.clone()))];
     inner.extend(mounted.mode.map(|mode| pair("mode", Yaml::Raw(mode.into()))));
     Item { comment: vec![], value: Yaml::Map(inner) }
 }
@@ -193,7 +199,10 @@ fn deploy(draft: &Draft, service: &Service, index: usize) -> Vec<Pair> {
         labels.push("coop-cloud.${STACK_NAME}.timeout=${TIMEOUT:-600}".into());
     }
     if !labels.is_empty() {
-        let quoted = labels.into_iter().map(|it| Item { comment: vec![], value: Yaml::Raw(format!("\"{}\"", it.replace('\\', "\\\\").replace('"', "\\\""))) });
+        let quoted = labels.into_iter().map(|it| Item {
+            comment: vec![],
+            value: Yaml::Raw(format!("\"{}\"", it.replace('\\', "\\\\").replace('"', "\\\""))),
+        });
         deploy.push(pair("labels", Yaml::List(quoted.collect())));
     }
     deploy
@@ -207,7 +216,8 @@ fn main(draft: &Draft) -> usize {
 
 /// The recipe's first version, with that of the app.
 pub fn version(draft: &Draft) -> String {
-    let image = draft.services.get(main(draft)).and_then(|service| Image::parse(service.image.as_deref()?));
+    let image =
+        draft.services.get(main(draft)).and_then(|service| Image::parse(service.image.as_deref()?));
     let tag = image.and_then(|image| image.tag).unwrap_or_else(|| "latest".into());
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '-' };
     format!("0.1.0+{}", tag.chars().map(plain).collect::<String>().trim_matches(['.', '-']))
@@ -255,12 +265,16 @@ pub fn overlays(draft: &Draft) -> BTreeMap<String, String> {
 }
 
 fn port_of(target: u16, setting: &str, protocol: &str) -> String {
-    format!("      - target: {target}\n        published: ${{{setting}}}\n        protocol: {protocol}\n        mode: ingress\n")
+    format!(
+        "      - target: {target}\n        published: ${{{setting}}}\n        protocol: {protocol}\n        mode: ingress\n"
+    )
 }
 
 /// `.env.sample`.
 pub fn sample(draft: &Draft, name: &str) -> String {
-    let mut out = format!("TYPE={name}\n\nDOMAIN={name}.example.org\n\n# Seconds that a deploy may take.\nTIMEOUT=600\n\nCOMPOSE_FILE=\"compose.yml\"\n");
+    let mut out = format!(
+        "TYPE={name}\n\nDOMAIN={name}.example.org\n\n# Seconds that a deploy may take.\nTIMEOUT=600\n\nCOMPOSE_FILE=\"compose.yml\"\n"
+    );
     if draft.web.is_some() {
         out += &format!(
             "\n# Behind Traefik, on the network `proxy`:\nCOMPOSE_FILE=\"$COMPOSE_FILE:compose.traefik.yml\"\nLETS_ENCRYPT_ENV=production\n\
@@ -288,7 +302,11 @@ pub fn sample(draft: &Draft, name: &str) -> String {
             for comment in &secret.comment {
                 out += &format!("# {}\n", crate::text::line(comment));
             }
-            out += &format!("SECRET_{}_VERSION=v1 # {}\n", secret.name.to_ascii_uppercase(), secret.rule);
+            out += &format!(
+                "SECRET_{}_VERSION=v1 # {}\n",
+                secret.name.to_ascii_uppercase(),
+                secret.rule
+            );
         }
     }
     out
@@ -296,7 +314,8 @@ pub fn sample(draft: &Draft, name: &str) -> String {
 
 /// Whether a comment of the upstream has a password in it.
 fn has_secret(draft: &Draft, comment: &str) -> bool {
-    let assigned = comment.split_once('=').is_some_and(|(name, _)| judge::is_secret_name(name.trim()));
+    let assigned =
+        comment.split_once('=').is_some_and(|(name, _)| judge::is_secret_name(name.trim()));
     assigned || draft.literals.iter().any(|literal| comment.contains(literal.as_str()))
 }
 
@@ -323,7 +342,8 @@ pub fn readme(draft: &Draft, name: &str) -> String {
         _ => short,
     };
     let healthy = draft.services.iter().all(|service| {
-        service.health.is_some() || service.family.is_some_and(|family| family.health == super::family::Health::Image)
+        service.health.is_some()
+            || service.family.is_some_and(|family| family.health == super::family::Health::Image)
     });
     let yes = |it: bool| if it { "Yes" } else { "No" };
     let mut out = format!(
@@ -337,7 +357,11 @@ pub fn readme(draft: &Draft, name: &str) -> String {
     if !draft.log.decisions.is_empty() {
         out += "\n## To decide\n\nBefore the first release; remove each once it is done.\n\n";
         for decision in &draft.log.decisions {
-            let service = if decision.service.is_empty() { String::new() } else { format!("**{}**: ", shown(draft, &decision.service)) };
+            let service = if decision.service.is_empty() {
+                String::new()
+            } else {
+                format!("**{}**: ", shown(draft, &decision.service))
+            };
             out += &format!("- [ ] {service}{}. To do: {}.\n", decision.what, decision.todo);
         }
     }
@@ -355,5 +379,9 @@ pub fn readme(draft: &Draft, name: &str) -> String {
 
 /// The name in the recipe of a service of the upstream.
 fn shown(draft: &Draft, key: &str) -> String {
-    draft.services.iter().find(|service| service.key == key).map_or_else(|| key.to_owned(), |service| service.name.clone())
+    draft
+        .services
+        .iter()
+        .find(|service| service.key == key)
+        .map_or_else(|| key.to_owned(), |service| service.name.clone())
 }

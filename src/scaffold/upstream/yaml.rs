@@ -35,6 +35,18 @@ pub struct Item {
     pub value: Yaml,
 }
 
+impl Yaml {
+    /// Whether this is true of any text in it.
+    pub fn any_text(&self, is: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Yaml::Text(text) | Yaml::Raw(text) => is(text),
+            Yaml::Flow(words) => words.iter().any(|word| is(word)),
+            Yaml::List(items) => items.iter().any(|item| item.value.any_text(is)),
+            Yaml::Map(pairs) => pairs.iter().any(|pair| pair.value.any_text(is)),
+        }
+    }
+}
+
 /// A pair without a comment.
 pub fn pair(key: impl Into<String>, value: Yaml) -> Pair {
     Pair { comment: vec![], key: key.into(), value }
@@ -234,18 +246,30 @@ mod tests {
                     pair("image", text("nginx:1.28")),
                     Pair {
                         comment: vec!["Why\nit is so.".into()],
-                        ..pair("environment", Yaml::Map(vec![
-                            pair("A", text("yes")),
-                            pair("B", text("${STACK_NAME}_db")),
-                            pair("C", text("one\ntwo\n")),
-                            pair("D", nothing()),
-                        ]))
+                        ..pair(
+                            "environment",
+                            Yaml::Map(vec![
+                                pair("A", text("yes")),
+                                pair("B", text("${STACK_NAME}_db")),
+                                pair("C", text("one\ntwo\n")),
+                                pair("D", nothing()),
+                            ]),
+                        )
                     },
-                    pair("healthcheck", Yaml::Map(vec![pair("test", Yaml::Flow(vec!["CMD".into(), "x".into()]))])),
-                    pair("ports", Yaml::List(vec![Item { comment: vec![], value: Yaml::Map(vec![
-                        pair("target", Yaml::Raw("80".into())),
-                        pair("mode", text("ingress")),
-                    ])}])),
+                    pair(
+                        "healthcheck",
+                        Yaml::Map(vec![pair("test", Yaml::Flow(vec!["CMD".into(), "x".into()]))]),
+                    ),
+                    pair(
+                        "ports",
+                        Yaml::List(vec![Item {
+                            comment: vec![],
+                            value: Yaml::Map(vec![
+                                pair("target", Yaml::Raw("80".into())),
+                                pair("mode", text("ingress")),
+                            ]),
+                        }]),
+                    ),
                 ]),
             )]),
         )];
@@ -260,12 +284,54 @@ mod tests {
     #[test]
     fn what_is_written_is_read_as_the_same_texts() {
         for given in [
-            "", "yes", "010", "1.0", "~", "null", "a: b", "a #b", "- a", "#a", "22:22", "é", "a\nb", "a\n\nb\n", " a\nb", "\"",
-            "{a}", "*a", "&a", "!a", "2020-01-01", "<<", " a", "a ", "a:", "%a", "a\u{202e}b", "`x`", "${A:-b}", "$$x", "a, b",
-            "[a]", "x: {y}", "'a'", "a\tb\nc", "a \nb", "?", "?a", "--x", "a? b", "=",
+            "",
+            "yes",
+            "010",
+            "1.0",
+            "~",
+            "null",
+            "a: b",
+            "a #b",
+            "- a",
+            "#a",
+            "22:22",
+            "é",
+            "a\nb",
+            "a\n\nb\n",
+            " a\nb",
+            "\"",
+            "{a}",
+            "*a",
+            "&a",
+            "!a",
+            "2020-01-01",
+            "<<",
+            " a",
+            "a ",
+            "a:",
+            "%a",
+            "a\u{202e}b",
+            "`x`",
+            "${A:-b}",
+            "$$x",
+            "a, b",
+            "[a]",
+            "x: {y}",
+            "'a'",
+            "a\tb\nc",
+            "a \nb",
+            "?",
+            "?a",
+            "--x",
+            "a? b",
+            "=",
         ] {
-            let file = emit(&[pair("k", text(given)), pair("l", Yaml::List(vec![Item { comment: vec![], value: text(given) }]))]);
-            let read = crate::yaml::document(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let file = emit(&[
+                pair("k", text(given)),
+                pair("l", Yaml::List(vec![Item { comment: vec![], value: text(given) }])),
+            ]);
+            let read =
+                crate::yaml::document(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
             assert_eq!(read["k"], given, "{file}");
             assert_eq!(read["l"][0], given, "{file}");
         }
