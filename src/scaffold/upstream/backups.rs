@@ -80,6 +80,12 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
         }
         let family = draft.services[index].family.map(|family| family.name);
         if let Some((_, files, folders)) = SQLITE.iter().find(|(name, ..)| Some(*name) == family) {
+            draft.log.change(
+                &key,
+                project.outline.line(draft.services[index].at),
+                "`std:sqlite` backs up its database",
+                "a copy of the file of a running database is of no use",
+            );
             plugins.push(format!(
                 "  - name: sqlite\n    component: std:sqlite\n    options: {{service: {name}, files: [{}]}}\n    grants:\n      - exec: {name}\n",
                 files.join(", ")
@@ -146,7 +152,11 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
         draft.log.change(
             "",
             None,
-            format!("`std:files` backs up the volumes {}", names.join(", ")),
+            format!(
+                "`std:files` backs up the volume{} {}",
+                if names.len() == 1 { "" } else { "s" },
+                names.join(", ")
+            ),
             "what is in no dump must be copied",
         );
         let volumes: String =

@@ -21,6 +21,8 @@ mod services;
 mod settings;
 mod storage;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod web;
 mod write;
 mod yaml;

@@ -2,7 +2,7 @@
 //! gets it, what it has no word for is said.
 
 use crate::compose::{
-    image::Image,
+    image::{Image, is_image},
     tree::{Entry, Map, Node, Value},
     value::{duration, size},
 };
@@ -260,6 +260,18 @@ fn images(
         );
         return;
     };
+    if !is_image(&image) {
+        service.comment.push("Decide: the image.".into());
+        service.image = Some(format!("example.invalid/{}:0", plain(&key)));
+        let written = read::text(map, "image").unwrap_or_default();
+        log.decision(
+            &key,
+            at("image"),
+            format!("the image `{written}` has variables without a value"),
+            format!("write its name and tag into `image` of `{key}` in compose.yml"),
+        );
+        return;
+    }
     if map.get("build").is_some() {
         log.change(
             &key,
