@@ -179,7 +179,18 @@ pub struct Opened {
     pub setting: String,
 }
 
+/// Whether a password can be nothing else: a word may also be the name of an account.
+pub fn is_distinct(password: &str) -> bool {
+    const SHORTEST: usize = 8;
+    password.len() >= SHORTEST && !password.chars().all(|c| c.is_ascii_lowercase())
+}
+
 impl Draft {
+    /// Whether a text has a password of the upstream in it.
+    pub fn has_password(&self, text: &str) -> bool {
+        self.literals.iter().any(|it| is_distinct(it) && text.contains(it.as_str()))
+    }
+
     /// A setting, once.
     pub fn set(&mut self, setting: Setting) {
         if !self.settings.iter().any(|present| present.key == setting.key) {

@@ -112,7 +112,8 @@ pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str)
         };
         let is_secret = judge::is_secret_name(&variable.name) && judge::is_secret_value(&value)
             || draft.secret_variables.contains(&variable.name)
-            || judge::password_in(&value).is_some();
+            || judge::password_in(&value).is_some()
+            || draft.has_password(&value);
         let value = if is_secret { String::new() } else { value };
         let comment = line.map(|line| line.comment.clone()).unwrap_or_default();
         draft.set(Setting { key: name, value, comment, off: false });
@@ -124,7 +125,12 @@ pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str)
             let line = project.env.iter().rev().find(|it| it.key == variable.key);
             offered.push(Setting {
                 key: variable.key.clone(),
-                value: line.map(|line| line.value.clone()).unwrap_or_default(),
+                value: line
+                    .map(|line| line.value.clone())
+                    .filter(|value| {
+                        !draft.has_password(value) && judge::password_in(value).is_none()
+                    })
+                    .unwrap_or_default(),
                 comment: line.map(|line| line.comment.clone()).unwrap_or_default(),
                 off: line.is_none(),
             });

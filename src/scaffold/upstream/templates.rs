@@ -2,7 +2,7 @@
 //! `{{ secret "name" }}` and `{{ env "NAME" }}` of that service.
 
 use super::{
-    draft::{Draft, Mounted, Secret, Setting, Variable},
+    draft::{Draft, Mounted, Secret, Setting, Variable, is_distinct},
     judge, names,
     reference::{self, Piece},
 };
@@ -134,9 +134,11 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
 pub fn leftovers(draft: &mut Draft, known: &[Known]) {
     for index in 0..draft.services.len() {
         let service = &draft.services[index];
-        // A password that is also the name of an account is no secret.
-        let open =
-            |literal: &str| service.env.iter().any(|it| it.value.as_deref() == Some(literal));
+        // A password that is also the name of an account is a word.
+        let open = |literal: &str| {
+            !is_distinct(literal)
+                && service.env.iter().any(|it| it.value.as_deref() == Some(literal))
+        };
         let hidden: Vec<&Known> =
             known.iter().filter(|it| it.literal.len() >= SHORTEST && !open(&it.literal)).collect();
         let has = |text: &str| {
@@ -150,6 +152,26 @@ pub fn leftovers(draft: &mut Draft, known: &[Known]) {
             lost.push("healthcheck");
         }
         let before = (service.kept.len(), service.labels.len() + service.deploy_labels.len());
+        let mut left_out = vec![];
+        service.env.retain_mut(|variable| {
+            let Some(value) = &mut variable.value else { return true };
+            for known in hidden.iter().filter(|it| is_distinct(&it.literal)) {
+                match &known.insert {
+                    Insert::Setting(name) => {
+                        *value = replace(value, &known.literal, &format!("${{{name}}}"));
+                    }
+                    Insert::Secret(_) if value.contains(&known.literal) => {
+                        left_out.push(variable.key.clone());
+                        return false;
+                    }
+                    Insert::Secret(_) => {}
+                }
+            }
+            true
+        });
+        if !left_out.is_empty() {
+            lost.push("environment");
+        }
         service.kept.retain(|pair| !pair.value.any_text(&has));
         service.labels.retain(|label| !has(label));
         service.deploy_labels.retain(|label| !has(label));
@@ -180,7 +202,12 @@ pub fn leftovers(draft: &mut Draft, known: &[Known]) {
             draft.log.decision(
                 &key,
                 None,
-                format!("a password was in its {}, and was taken out", lost.join(", ")),
+                format!(
+                    "a password was in its {}, and was taken out{}{}",
+                    lost.join(", "),
+                    if left_out.is_empty() { "" } else { ": " },
+                    left_out.join(", ")
+                ),
                 "write it again in a way that reads the password from /run/secrets, or needs none",
             );
         }
@@ -216,13 +243,15 @@ fn give(draft: &mut Draft, index: usize, insert: &Insert) {
     }
 }
 
-/// Where a text is as a whole word.
+/// Where a password is: one that could be a word of a language only as a whole word, any
+/// other one also right behind an option, as in `-psecret`.
 fn positions<'t>(text: &'t str, literal: &'t str) -> impl Iterator<Item = usize> + 't {
+    let anywhere = is_distinct(literal);
     let inside = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(literal).map(|(at, _)| at).filter(move |at| {
         let before = text[..*at].chars().next_back();
         let after = text[at + literal.len()..].chars().next();
-        !before.is_some_and(inside) && !after.is_some_and(inside)
+        anywhere || !before.is_some_and(inside) && !after.is_some_and(inside)
     })
 }
 
@@ -249,6 +278,18 @@ fn assignments(text: &str) -> Vec<(String, String)> {
         if trimmed.starts_with(['#', ';']) || trimmed.starts_with("//") {
             continue;
         }
+        let apart = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',');
+        for word in trimmed.split(apart) {
+            // Behind a name and its separator, as in `url=`.
+            let word =
+                word.rsplit_once('=').filter(|(_, it)| it.contains("://")).map_or(word, |it| it.1);
+            if let Some(range) = judge::password_in(word) {
+                let value = &word[range];
+                if !value.contains(['$', '{', '%']) {
+                    found.push(("password".into(), value.to_owned()));
+                }
+            }
+        }
         let upper = trimmed.to_ascii_uppercase();
         if let Some(at) = upper.find("IDENTIFIED BY ") {
             let rest = trimmed.get(at + 14..).unwrap_or_default();
@@ -260,7 +301,7 @@ fn assignments(text: &str) -> Vec<(String, String)> {
         let separator =
             ["=>", "=", ":"].into_iter().find_map(|it| Some((trimmed.find(it)?, it.len())));
         let Some((at, length)) = separator else { continue };
-        let name = trimmed[..at].trim().trim_matches(['"', '\'', ' ']);
+        let name = trimmed[..at].trim().trim_matches(['"', '\'', ' ', ']']);
         let name =
             name.rsplit([' ', '[', '$', '\'', '"', '.']).find(|it| !it.is_empty()).unwrap_or(name);
         let name = name.trim_end_matches([']', '\'', '"']);

@@ -108,7 +108,7 @@ fn recipe(services: &[(usize, Vec<usize>)]) -> Adapted {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_password_is_left(
