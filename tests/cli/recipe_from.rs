@@ -116,6 +116,20 @@ fn docker(folder: &Path) -> Option<Result<(), String>> {
     Some(if out.status.success() { Ok(()) } else { Err(error) })
 }
 
+/// The questions that lint asks, answered: images have versions.
+fn answer(recipe: &Path) {
+    let path = recipe.join("compose.yml");
+    let text = fs::read_to_string(&path).unwrap();
+    let pinned = text.lines().map(|line| match line.trim().strip_prefix("image: ") {
+        Some(image) if !image.contains(|c: char| c.is_ascii_digit()) || !image.contains(':') => {
+            let name = image.split(':').next().unwrap();
+            format!("    image: {name}:1.2.3\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    fs::write(&path, pinned.collect::<String>()).unwrap();
+}
+
 /// What the projects have as passwords: marked, or known.
 fn passwords(folder: &Path) -> Vec<String> {
     let mut found = vec![];
@@ -132,7 +146,8 @@ fn passwords(folder: &Path) -> Vec<String> {
 fn what_projects_publish_becomes_recipes_without_errors() {
     let lab = Lab::new();
     let mut table = String::from(
-        "| project | lint: errors | warnings | docker config | changes | decisions |\n|---|---|---|---|---|---|\n",
+        "| project | errors | warnings | docker config | after the answers: errors | warnings | docker config | changes | decisions |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     let mut wrong = vec![];
     for name in projects() {
@@ -146,15 +161,24 @@ fn what_projects_publish_becomes_recipes_without_errors() {
             Some(Ok(())) => "yes",
             Some(Err(_)) => "no",
         };
+        let (errors, warnings) = (count("error"), count("warning"));
+        answer(&recipe);
+        let after = linted(&lab, &name);
+        let left = |severity: &str| after.iter().filter(|(it, _)| it == severity).count();
+        let config_after =
+            docker(&recipe).map_or("no docker", |it| if it.is_ok() { "yes" } else { "no" });
         let number = |key: &str| said[key].as_array().unwrap().len();
         let _ = writeln!(
             table,
-            "| {name} | {} | {} | {shown} | {} | {} |",
-            count("error"),
-            count("warning"),
+            "| {name} | {errors} | {warnings} | {shown} | {} | {} | {config_after} | {} | {} |",
+            left("error"),
+            left("warning"),
             number("changes"),
             number("decisions"),
         );
+        for (severity, finding) in &after {
+            wrong.push(format!("{name}: after the answers: {severity}: {finding}"));
+        }
         for (severity, finding) in &findings {
             eprintln!("{name}: {severity}: {finding}");
             if severity == "error" {
@@ -165,6 +189,7 @@ fn what_projects_publish_becomes_recipes_without_errors() {
             wrong.push(format!("{name}: docker: {error}"));
         }
         let files = texts(&recipe);
+        assert!(files["README.md"].contains("<!-- endmetadata -->"));
         for password in passwords(&folder) {
             for (file, text) in &files {
                 if text.contains(&password) {

@@ -45,7 +45,8 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
         match service.kind() {
             Some(kind @ (Kind::Postgres | Kind::Mariadb)) => {
                 let component = if kind == Kind::Postgres { "postgres" } else { "mariadb" };
-                let plugin = if stores == 1 { "database".to_owned() } else { name.replace('_', "-") };
+                let plugin =
+                    if stores == 1 { "database".to_owned() } else { name.replace('_', "-") };
                 let mut options = vec![format!("service: {name}")];
                 let mut grants = format!("      - exec: {name}\n");
                 if let Some(secret) = &secret {
@@ -56,7 +57,15 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
                     "  - name: {plugin}\n    component: std:{component}\n    options: {{{}}}\n    grants:\n{grants}",
                     options.join(", ")
                 ));
-                draft.log.change(&key, position, format!("`std:{component}` backs up the database"), "a copy of the files of a running database is of no use");
+                draft.log.change(
+                    &key,
+                    position,
+                    format!(
+                        "`std:{component}` backs up the \
+                                                          database"
+                    ),
+                    "a copy of the files of a running database is of no use",
+                );
                 dumped.extend(data);
             }
             Some(Kind::Redis) if !data.is_empty() => {
@@ -67,14 +76,28 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
                     name.replace('_', "-"),
                     options.join(", ")
                 ));
-                draft.log.change(&key, position, "`std:redis` backs it up", "a copy of the files of a running server is of no use");
+                draft.log.change(
+                    &key,
+                    position,
+                    "`std:redis` backs it up",
+                    "a copy of the files \
+                                                                             of a running server \
+                                                                             is of no use",
+                );
                 dumped.extend(data);
             }
             Some(Kind::OtherStore) => draft.log.decision(
                 &key,
                 position,
-                format!("no standard plugin dumps {}: its files are copied as it runs, which may be of no use", draft.services[index].family.map_or("it", |it| it.name)),
-                format!("write a dump into a volume with `backupbot.backup.pre-hook` at `{name}`, or a plugin of the recipe's own"),
+                format!(
+                    "no standard plugin dumps {}: its files are copied as it runs, which may \
+                         be of no use",
+                    draft.services[index].family.map_or("it", |it| it.name)
+                ),
+                format!(
+                    "write a dump into a volume with `backupbot.backup.pre-hook` at \
+                         `{name}`, or a plugin of the recipe's own"
+                ),
             ),
             _ => {}
         }
@@ -87,7 +110,8 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
                 "a copy of the file of a running database is of no use",
             );
             plugins.push(format!(
-                "  - name: sqlite\n    component: std:sqlite\n    options: {{service: {name}, files: [{}]}}\n    grants:\n      - exec: {name}\n",
+                "  - name: sqlite\n    component: std:sqlite\n    options: {{service: {name}, \
+                 files: [{}]}}\n    grants:\n      - exec: {name}\n",
                 files.join(", ")
             ));
             for (volume, target) in &draft.services[index].volumes {
@@ -104,8 +128,12 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
             draft.log.decision(
                 &key,
                 project.outline.line(draft.services[index].at),
-                "there is no database beside the app, so it may have an SQLite database in its volume",
-                format!("if so, and if the image has `sqlite3` or `python3`, add `std:sqlite` with its file and `exec: {name}` to recipe.yml (docs/std-plugins.md)"),
+                "there is no database beside the app, so it may have an SQLite database in its \
+                 volume",
+                format!(
+                    "if so, and if the image has `sqlite3` or `python3`, add `std:sqlite` \
+                         with its file and `exec: {name}` to recipe.yml (docs/std-plugins.md)"
+                ),
             );
         }
     }

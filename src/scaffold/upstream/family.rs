@@ -222,7 +222,8 @@ const FAMILIES: &[Family] = &[
         kind: Kind::Front,
         // An answer of any kind.
         health: Health::Shell(
-            "(wget -q -S -O /dev/null http://127.0.0.1/ 2>&1 || curl -sI http://127.0.0.1/) | grep -q HTTP/",
+            "(wget -q -S -O /dev/null http://127.0.0.1/ 2>&1 || curl -sI http://127.0.0.1/) | \
+             grep -q HTTP/",
         ),
         ..NO
     },
@@ -501,7 +502,8 @@ impl Client {
                 "CMD",
                 "node",
                 "-e",
-                "require('net').connect(PORT, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))",
+                "require('net').connect(PORT, '127.0.0.1').on('connect', () => \
+                 process.exit(0)).on('error', () => process.exit(1))",
             ],
             Client::Bash => &["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/PORT"],
             Client::Ruby => &["CMD", "ruby", "-rsocket", "-e", "TCPSocket.new('127.0.0.1', PORT)"],

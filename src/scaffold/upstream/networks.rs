@@ -35,8 +35,12 @@ pub fn join(draft: &mut Draft, maps: &[&Map], project: &Project) {
             draft.log.change(
                 "",
                 position,
-                format!("the network `{}` was removed, which exists beside the upstream's stack", entry.key),
-                "compose.traefik.yml has the network `proxy` of a recipe; the app's services have their own",
+                format!(
+                    "the network `{}` was removed, which exists beside the upstream's stack",
+                    entry.key
+                ),
+                "compose.traefik.yml has the network `proxy` of a recipe; the app's services \
+                 have their own",
             );
         } else if settings.0.iter().any(|it| it.key != "internal") {
             draft.log.change(

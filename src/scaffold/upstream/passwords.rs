@@ -246,7 +246,10 @@ fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 &key_of_service,
                 first,
                 format!("left out, as the upstream gives no value: {}", left_out.join(", ")),
-                format!("for those that your apps need, add a secret such as `{name}` to compose.yml, and what reads it"),
+                format!(
+                    "for those that your apps need, add a secret such as `{name}` to \
+                         compose.yml, and what reads it"
+                ),
             );
         }
         let service = &mut draft.services[index];
@@ -487,14 +490,18 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                 &service,
                 at.clone(),
                 format!("the secret `{name}` is for {}", users.join(", ")),
-                "anyone who may look at a service reads its environment; the value of the upstream is not kept",
+                "anyone who may look at a service reads its environment; the value of the \
+                 upstream is not kept",
             );
             if is_given {
                 draft.log.decision(
                     &service,
                     at,
                     format!("the secret `{name}` comes from elsewhere"),
-                    format!("say in README.md where from; operators store it with `potluck app secret insert APP {name}`"),
+                    format!(
+                        "say in README.md where from; operators store it with `potluck app \
+                             secret insert APP {name}`"
+                    ),
                 );
             }
             let one = password.uses.iter().all(|found| found.service == first.service);
@@ -507,7 +514,8 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                     &service,
                     position(draft, first),
                     format!("no other service has the password `{name}` in its variables"),
-                    "say in README.md where people enter it, if they do so as they set the app up; else add it to the service that needs it",
+                    "say in README.md where people enter it, if they do so as they set the app \
+                     up; else add it to the service that needs it",
                 );
             }
             let comment = vec![format!("For {}.", users.join(", "))];
@@ -540,9 +548,16 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
             draft.log.decision(
                 &service,
                 at,
-                format!("{name} is a setting, which is empty: as far as is known, {}", cannot.join("; ")),
                 format!(
-                    "give each app a value of its own with `potluck app config`; or make it the secret `{secret}`: if the image of `{app}` reads files, say the variable for it, else mount a script as a config that exports {name} from /run/secrets/{secret} and then starts the image's own entrypoint, and name it in `entrypoint`"
+                    "{name} is a setting, which is empty: as far as is known, {}",
+                    cannot.join("; ")
+                ),
+                format!(
+                    "give each app a value of its own with `potluck app config`; or make it the \
+                     secret `{secret}`: if the image of `{app}` reads files, say the variable \
+                     for it, else mount a script as a config that exports {name} from \
+                     /run/secrets/{secret} and then starts the image's own entrypoint, and name \
+                     it in `entrypoint`"
                 ),
             );
             draft.set(Setting {
@@ -550,7 +565,9 @@ fn record(draft: &mut Draft, project: &Project, password: &Password, fate: &Fate
                 value: String::new(),
                 comment: vec![
                     format!("A secret, for {}.", users.join(", ")),
-                    "Decide: a long random value for each app, or a secret of the swarm: see README.md.".into(),
+                    "Decide: a long random value for each app, or a secret of the swarm: see \
+                     README.md."
+                        .into(),
                 ],
                 off: false,
             });
@@ -632,8 +649,13 @@ fn apply(
                 draft.log.change(
                     &draft.services[index].key.clone(),
                     variable.position.clone(),
-                    format!("{} is the file {path}, made from the config `{file}` with the password in its place", variable.key),
-                    "an address with a password in it is a secret as a whole; swarm puts it together as the service starts",
+                    format!(
+                        "{} is the file {path}, made from the config `{file}` with the \
+                             password in its place",
+                        variable.key
+                    ),
+                    "an address with a password in it is a secret as a whole; swarm puts it \
+                     together as the service starts",
                 );
                 draft.files.insert(file.clone(), text);
                 if !draft.configs.iter().any(|it| it.name == name) {

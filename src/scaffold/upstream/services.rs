@@ -160,7 +160,10 @@ fn service(
             key,
             map.get("env_file").and_then(|node| project.outline.line(node.at)),
             format!("the environment file `{file}` is missing, so its variables are unknown"),
-            format!("add them to `environment` of `{key}` in compose.yml, with their settings in .env.sample"),
+            format!(
+                "add them to `environment` of `{key}` in compose.yml, with their settings in \
+                     .env.sample"
+            ),
         );
     }
     let mut odd = vec![];
@@ -255,8 +258,14 @@ fn images(
         log.decision(
             &key,
             at("build"),
-            format!("there is no image: the upstream builds it from `{from}`, which a swarm cannot do"),
-            format!("build and publish it, and write its name and tag into `image` of `{key}` in compose.yml"),
+            format!(
+                "there is no image: the upstream builds it from `{from}`, which a swarm \
+                     cannot do"
+            ),
+            format!(
+                "build and publish it, and write its name and tag into `image` of `{key}` in \
+                     compose.yml"
+            ),
         );
         return;
     };
@@ -285,7 +294,8 @@ fn images(
             &key,
             at("image"),
             format!("the image is `{image}`"),
-            "a recipe names a version, which `recipe upgrade` and Renovate can raise, instead of a variable",
+            "a recipe names a version, which `recipe upgrade` and Renovate can raise, instead of \
+             a variable",
         );
     }
     let pinned = Image::parse(&image).is_some_and(|it| {
@@ -357,7 +367,10 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
                 log.decision(
                     &key,
                     at,
-                    format!("the service asks for the capabilities {list}, which each operator must agree to"),
+                    format!(
+                        "the service asks for the capabilities {list}, which each operator \
+                             must agree to"
+                    ),
                     "remove `cap_add` if the app works without",
                 );
             }
@@ -387,7 +400,8 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
                 &key,
                 at,
                 format!("`depends_on: {wanted}` was removed"),
-                "a swarm starts all services at once; one that fails because another is not ready is started again after 5 seconds",
+                "a swarm starts all services at once; one that fails because another is not \
+                 ready is started again after 5 seconds",
             );
         }
         "deploy" => deploy(service, &entry.value, project, log),
@@ -397,7 +411,13 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
             let good: Vec<_> =
                 hosts.iter().filter(|host| !host.contains("host-gateway")).cloned().collect();
             if good.len() < hosts.len() {
-                log.decision(&key, at, "the name of the machine itself (`host-gateway`) was removed, which a swarm does not know", "put what the service wants to reach there into the stack, or name its address");
+                log.decision(
+                    &key,
+                    at,
+                    "the name of the machine itself (`host-gateway`) was \
+                                        removed, which a swarm does not know",
+                    "put what the service wants to reach there into the stack, or name its address",
+                );
             }
             if !good.is_empty() {
                 service.kept.push(pair("extra_hosts", texts(good)));
@@ -418,7 +438,8 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
                     &key,
                     at,
                     format!("`network_mode: {mode}` is kept, but a swarm ignores it"),
-                    "remove it if the app works on a network of its own; else the app cannot be a recipe",
+                    "remove it if the app works on a network of its own; else the app cannot be \
+                     a recipe",
                 );
             }
         }
@@ -466,20 +487,25 @@ fn deploy(service: &mut Service, node: &Node, project: &Project, log: &mut Log) 
                 &service.key,
                 project.outline.line(node.at),
                 format!("`deploy.{}` is that of all recipes", pair.key),
-                "a failed update goes back to the previous version, and a service that ends is started again",
+                "a failed update goes back to the previous version, and a service that ends is \
+                 started again",
             ),
             "labels" => {
                 if let Value::Map(map) = &node.value {
                     for (label, value, _) in read::pairs(map.get("labels")) {
                         if !label.starts_with("traefik.") {
-                            service.deploy_labels.push(format!("{label}={}", value.unwrap_or_default()));
+                            service
+                                .deploy_labels
+                                .push(format!("{label}={}", value.unwrap_or_default()));
                         }
                     }
                 }
             }
             "resources" => {
                 if let Yaml::Map(resources) = &mut pair.value {
-                    if let Some(Pair { value: Yaml::Map(reserved), .. }) = resources.iter_mut().find(|it| it.key == "reservations") {
+                    if let Some(Pair { value: Yaml::Map(reserved), .. }) =
+                        resources.iter_mut().find(|it| it.key == "reservations")
+                    {
                         let before = reserved.len();
                         reserved.retain(|it| it.key != "devices");
                         if reserved.len() < before {
@@ -487,23 +513,33 @@ fn deploy(service: &mut Service, node: &Node, project: &Project, log: &mut Log) 
                                 &service.key,
                                 project.outline.line(node.at),
                                 "the graphics card it asks for was left out",
-                                "use `deploy.resources.reservations.generic_resources`, or do without",
+                                "use `deploy.resources.reservations.generic_resources`, or do \
+                                 without",
                             );
                         }
                     }
                     for part in resources.iter_mut() {
                         // Docker takes them as texts only.
                         if let Yaml::Map(limits) = &mut part.value {
-                            for limit in limits.iter_mut().filter(|it| it.key == "cpus" || it.key == "memory") {
+                            for limit in limits
+                                .iter_mut()
+                                .filter(|it| it.key == "cpus" || it.key == "memory")
+                            {
                                 if let Yaml::Raw(raw) = &limit.value {
                                     limit.value = text(raw.clone());
                                 }
                             }
                         }
                     }
-                    resources.retain(|it| !matches!(&it.value, Yaml::Map(inner) if inner.is_empty()));
+                    resources
+                        .retain(|it| !matches!(&it.value, Yaml::Map(inner) if inner.is_empty()));
                     if !resources.is_empty() {
-                        log.change(&service.key, project.outline.line(node.at), "limits are under `deploy.resources`", "a swarm reads `deploy`");
+                        log.change(
+                            &service.key,
+                            project.outline.line(node.at),
+                            "limits are under `deploy.resources`",
+                            "a swarm reads `deploy`",
+                        );
                         service.deploy.push(pair);
                     }
                 }
@@ -592,7 +628,8 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
                 Some(_) if service.is(Kind::Redis) => "it works with a password and without",
                 Some(_) => "it needs no account, and fails until the database was set up",
                 None => {
-                    "without one, swarm counts a service as working once it has started, and what needs it fails"
+                    "without one, swarm counts a service as working once it has started, and \
+                     what needs it fails"
                 }
             };
             log_health(draft, &key, at, &own, why);
@@ -605,7 +642,10 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
                 &key,
                 at,
                 "there is no health check",
-                format!("add `healthcheck` to `{name}` in compose.yml: without one, swarm counts it as working once it has started"),
+                format!(
+                    "add `healthcheck` to `{name}` in compose.yml: without one, swarm counts \
+                         it as working once it has started"
+                ),
             );
         }
     }

@@ -73,7 +73,8 @@ impl Storage<'_, '_> {
                 .push(text(format!("{}:{}{ending}", mount.source, mount.target)));
             let todo = match mount.source.contains("docker.sock") {
                 true => {
-                    "remove it if the app works without; else give it to a proxy that filters requests, as anyone with the socket controls the machine"
+                    "remove it if the app works without; else give it to a proxy that filters \
+                     requests, as anyone with the socket controls the machine"
                 }
                 false => "remove it if the app works without: each operator must agree to it",
             };
@@ -142,7 +143,8 @@ impl Storage<'_, '_> {
                     &key,
                     at.clone(),
                     format!("`{}` is the volume `{name}`", shown(&mount)),
-                    "a swarm makes no folder on a node, and a recipe's own is gone after the deploy",
+                    "a swarm makes no folder on a node, and a recipe's own is gone after the \
+                     deploy",
                 );
                 let has_files = match &other {
                     Some((_, Named::Folder(Some(files)))) => !files.is_empty(),
@@ -153,8 +155,17 @@ impl Storage<'_, '_> {
                     self.draft.log.decision(
                         &key,
                         at,
-                        format!("the files of `{}` are not in the recipe: the volume `{name}` is empty at first", mount.source),
-                        format!("copy them with `potluck app cp` after the first deploy, if the app needs them; write configs for those that never change, mounted in {}", mount.target),
+                        format!(
+                            "the files of `{}` are not in the recipe: the volume `{name}` is \
+                                 empty at first",
+                            mount.source
+                        ),
+                        format!(
+                            "copy them with `potluck app cp` after the first deploy, if the \
+                                 app needs them; write configs for those that never change, \
+                                 mounted in {}",
+                            mount.target
+                        ),
                     );
                 }
                 self.volume(index, name, &mount);
@@ -290,7 +301,10 @@ impl Storage<'_, '_> {
                     None => self.draft.log.decision(
                         &key,
                         at,
-                        format!("the config `{source}` could not be read, so nothing is mounted at {target}"),
+                        format!(
+                            "the config `{source}` could not be read, so nothing is mounted \
+                                 at {target}"
+                        ),
                         "put its file into the recipe, and mount it as a config",
                     ),
                 }
@@ -342,7 +356,11 @@ impl Storage<'_, '_> {
                 &key,
                 at,
                 format!("the secret `{name}` is not generated, as it may need a form of its own"),
-                format!("say in README.md what it is; operators store it with `potluck app secret insert APP {name}`. If any random text will do, remove `generate=false` in .env.sample"),
+                format!(
+                    "say in README.md what it is; operators store it with `potluck app \
+                         secret insert APP {name}`. If any random text will do, remove \
+                         `generate=false` in .env.sample"
+                ),
             );
         }
         let rule = if made { names::RANDOM } else { names::GIVEN };
@@ -361,7 +379,13 @@ impl Storage<'_, '_> {
             let name = names::plain(&entry.key, '-');
             let at = self.project.outline.line(entry.at);
             if map.get("external").is_some() {
-                self.draft.log.change("", at.clone(), format!("the volume `{name}` is the app's own"), "each app has its own data, and a volume from elsewhere is neither made nor backed up");
+                self.draft.log.change(
+                    "",
+                    at.clone(),
+                    format!("the volume `{name}` is the app's own"),
+                    "each app has its own data, and a volume from elsewhere is neither made nor \
+                     backed up",
+                );
             } else if map.get("name").is_some() {
                 self.draft.log.change(
                     "",
@@ -376,8 +400,12 @@ impl Storage<'_, '_> {
                 self.draft.log.decision(
                     "",
                     at,
-                    format!("the options of the volume `{name}` were left out, as they say where the upstream's author keeps data"),
-                    "where data must be elsewhere (NFS, another disk), write `driver_opts` into an overlay",
+                    format!(
+                        "the options of the volume `{name}` were left out, as they say where \
+                             the upstream's author keeps data"
+                    ),
+                    "where data must be elsewhere (NFS, another disk), write `driver_opts` into \
+                     an overlay",
                 );
             }
         }

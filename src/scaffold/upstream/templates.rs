@@ -125,7 +125,8 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
             &service,
             None,
             format!("`{}` had passwords in it", config.file),
-            "look through the file: what is replaced must be a secret of this app, and nothing else may be one",
+            "look through the file: what is replaced must be a secret of this app, and nothing \
+             else may be one",
         );
     }
 }
@@ -337,7 +338,8 @@ mod tests {
 
     #[test]
     fn passwords_in_files_are_found() {
-        let text = "password = hunter2\n# password = no\n\"token\": \"abc-def\",\n'dbpassword' => 'p w',\n\
+        let text = "password = hunter2\n# password = no\n\"token\": \"abc-def\",\n'dbpassword' \
+                    => 'p w',\n\
                     CREATE USER x IDENTIFIED BY 'sql';\nproxy_pass http://app;\nsecret = ${X}\ntoken_ttl = 300\n\
                     $CONFIG['smtp_secret'] = 'q1w2';\n";
         let found: Vec<_> =

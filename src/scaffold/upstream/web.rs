@@ -33,7 +33,8 @@ pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project) {
             "",
             None,
             "no service publishes a port that people reach with a browser",
-            "if one should be reached, write a compose.traefik.yml with its name and port, as `potluck recipe new NAME` without `--from` does",
+            "if one should be reached, write a compose.traefik.yml with its name and port, as \
+             `potluck recipe new NAME` without `--from` does",
         ),
     }
     published(draft, project);
@@ -123,7 +124,8 @@ fn name(draft: &mut Draft, project: &Project, index: usize) {
         &key,
         position,
         format!("the service `{key}` is called `app`"),
-        "hooks, labels and other recipes expect the main service under this name; the other services still reach it as before",
+        "hooks, labels and other recipes expect the main service under this name; the other \
+         services still reach it as before",
     );
 }
 
@@ -154,7 +156,11 @@ fn published(draft: &mut Draft, project: &Project) {
                 draft.log.change(
                     &key,
                     position,
-                    format!("port {} is reached through the network `proxy` (compose.traefik.yml), or published by compose.port.yml", port.target),
+                    format!(
+                        "port {} is reached through the network `proxy` \
+                             (compose.traefik.yml), or published by compose.port.yml",
+                        port.target
+                    ),
                     "one server has many apps, and one proxy in front of them",
                 );
             } else if is_store {
@@ -162,7 +168,8 @@ fn published(draft: &mut Draft, project: &Project) {
                     &key,
                     position,
                     format!("port {shown} is not published"),
-                    "a published port of a database listens on all addresses of every node; services of the app reach it anyway",
+                    "a published port of a database listens on all addresses of every node; \
+                     services of the app reach it anyway",
                 );
             } else if web.as_ref().is_some_and(|web| web.service == index)
                 && ENCRYPTED.contains(&port.target)
@@ -179,7 +186,10 @@ fn published(draft: &mut Draft, project: &Project) {
                     &key,
                     position,
                     format!("port {shown} is published by compose.ports.yml only"),
-                    format!("add compose.ports.yml to COMPOSE_FILE in .env.sample if every app needs it; `{setting}` is its number on the server"),
+                    format!(
+                        "add compose.ports.yml to COMPOSE_FILE in .env.sample if every app \
+                             needs it; `{setting}` is its number on the server"
+                    ),
                 );
                 draft.ports.push(Opened { service: index, port, setting });
             }

@@ -266,18 +266,21 @@ pub fn overlays(draft: &Draft) -> BTreeMap<String, String> {
 
 fn port_of(target: u16, setting: &str, protocol: &str) -> String {
     format!(
-        "      - target: {target}\n        published: ${{{setting}}}\n        protocol: {protocol}\n        mode: ingress\n"
+        "      - target: {target}\n        published: ${{{setting}}}\n        protocol: \
+         {protocol}\n        mode: ingress\n"
     )
 }
 
 /// `.env.sample`.
 pub fn sample(draft: &Draft, name: &str) -> String {
     let mut out = format!(
-        "TYPE={name}\n\nDOMAIN={name}.example.org\n\n# Seconds that a deploy may take.\nTIMEOUT=600\n\nCOMPOSE_FILE=\"compose.yml\"\n"
+        "TYPE={name}\n\nDOMAIN={name}.example.org\n\n# Seconds that a deploy may \
+         take.\nTIMEOUT=600\n\nCOMPOSE_FILE=\"compose.yml\"\n"
     );
     if draft.web.is_some() {
         out += &format!(
-            "\n# Behind Traefik, on the network `proxy`:\nCOMPOSE_FILE=\"$COMPOSE_FILE:compose.traefik.yml\"\nLETS_ENCRYPT_ENV=production\n\
+            "\n# Behind Traefik, on the network \
+             `proxy`:\nCOMPOSE_FILE=\"$COMPOSE_FILE:compose.traefik.yml\"\nLETS_ENCRYPT_ENV=production\n\
              #EXTRA_DOMAINS=') || Host(`www.{name}.example.org`'\n\n\
              # Or on a port of its own, without a proxy:\n#COMPOSE_FILE=\"compose.yml:compose.port.yml\"\n#PORT=8080\n"
         );
@@ -347,7 +350,8 @@ pub fn readme(draft: &Draft, name: &str) -> String {
     });
     let yes = |it: bool| if it { "Yes" } else { "No" };
     let mut out = format!(
-        "# {name}\n\nWhat it is, in one sentence.\n\n<!-- metadata -->\n\n* **Category**: Apps\n* **Status**: 0\n* **Image**: `{short}`, upstream\n\
+        "# {name}\n\nWhat it is, in one sentence.\n\n<!-- metadata -->\n\n* **Category**: \
+         Apps\n* **Status**: 0\n* **Image**: `{short}`, upstream\n\
          * **Healthcheck**: {}\n* **Backups**: {}\n* **Email**: No\n* **Tests**: No\n* **SSO**: No\n\n<!-- endmetadata -->\n\n\
          ## Use\n\n```\npotluck app new {name} --domain {name}.example.org\npotluck app config {name}.example.org\n\
          potluck app secret generate {name}.example.org\npotluck app deploy {name}.example.org\n```\n",
@@ -367,7 +371,8 @@ pub fn readme(draft: &Draft, name: &str) -> String {
     }
     out += "\n## Overlays\n\n| overlay | for |\n|---|---|\n";
     if draft.web.is_some() {
-        out += "| `compose.traefik.yml` | a Traefik on the network `proxy`; `LETS_ENCRYPT_ENV`, `EXTRA_DOMAINS` |\n\
+        out += "| `compose.traefik.yml` | a Traefik on the network `proxy`; `LETS_ENCRYPT_ENV`, \
+                `EXTRA_DOMAINS` |\n\
                 | `compose.port.yml` | a port (`PORT`) on every node, no proxy |\n";
     }
     if !draft.ports.is_empty() {
