@@ -116,18 +116,23 @@ fn docker(folder: &Path) -> Option<Result<(), String>> {
     Some(if out.status.success() { Ok(()) } else { Err(error) })
 }
 
-/// The questions that lint asks, answered: images have versions.
-fn answer(recipe: &Path) {
-    let path = recipe.join("compose.yml");
-    let text = fs::read_to_string(&path).unwrap();
-    let pinned = text.lines().map(|line| match line.trim().strip_prefix("image: ") {
-        Some(image) if !image.contains(|c: char| c.is_ascii_digit()) || !image.contains(':') => {
-            let name = image.split(':').next().unwrap();
-            format!("    image: {name}:1.2.3\n")
-        }
-        _ => format!("{line}\n"),
-    });
-    fs::write(&path, pinned.collect::<String>()).unwrap();
+/// The recipe with the questions that lint asks answered: images have versions.
+fn answered(recipe: &Path, name: &str) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for (file, text) in texts(recipe) {
+        let pinned = text.lines().map(|line| match line.trim().strip_prefix("image: ") {
+            Some(image)
+                if !image.contains(|c: char| c.is_ascii_digit()) || !image.contains(':') =>
+            {
+                format!("    image: {}:1.2.3\n", image.split(':').next().unwrap())
+            }
+            _ => format!("{line}\n"),
+        });
+        let path = place.path().join(name).join(&file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, pinned.collect::<String>()).unwrap();
+    }
+    place
 }
 
 /// What the projects have as passwords: marked, or known.
@@ -162,11 +167,12 @@ fn what_projects_publish_becomes_recipes_without_errors() {
             Some(Err(_)) => "no",
         };
         let (errors, warnings) = (count("error"), count("warning"));
-        answer(&recipe);
-        let after = linted(&lab, &name);
+        let place = answered(&recipe, &name);
+        let changed = place.path().join(&name);
+        let after = linted(&lab, changed.to_str().unwrap());
         let left = |severity: &str| after.iter().filter(|(it, _)| it == severity).count();
         let config_after =
-            docker(&recipe).map_or("no docker", |it| if it.is_ok() { "yes" } else { "no" });
+            docker(&changed).map_or("no docker", |it| if it.is_ok() { "yes" } else { "no" });
         let number = |key: &str| said[key].as_array().unwrap().len();
         let _ = writeln!(
             table,

@@ -43,6 +43,8 @@ pub enum Files {
     Some(&'static [&'static str]),
     /// Variables that begin so have `file://` and the path as their value.
     Address(&'static str),
+    /// Every variable, with this before its name.
+    Before(&'static str),
     /// Files that have the variables' names, in the folder that a variable names.
     Folder(&'static str),
 }
@@ -240,6 +242,13 @@ const FAMILIES: &[Family] = &[
             "steveltn/https-portal",
         ],
         kind: Kind::Proxy,
+        ..NO
+    },
+    Family {
+        name: "an image of LinuxServer.io",
+        images: &["linuxserver/*"],
+        // docs.linuxserver.io, "Docker secrets": `FILE__VARIABLE`.
+        files: Files::Before("FILE__"),
         ..NO
     },
     Family {
@@ -471,13 +480,15 @@ const FAMILIES: &[Family] = &[
 pub fn of(image: &str) -> Option<&'static Family> {
     let image = Image::parse(image)?;
     let path = image.path.strip_prefix("library/").unwrap_or(&image.path);
-    let is = |pattern: &&str| match pattern.strip_prefix("*/") {
-        Some(last) => {
-            path.rsplit_once('/').is_some_and(|(owner, name)| name == last && owner != "bitnami")
-        }
-        None => *pattern == path,
+    let (owner, last) = path.rsplit_once('/').unwrap_or(("", path));
+    // Images of others that have the name of an official one, and other variables.
+    let is_other = matches!(owner, "bitnami" | "bitnamilegacy" | "linuxserver");
+    let is = |pattern: &&str| match (pattern.strip_prefix("*/"), pattern.strip_suffix("/*")) {
+        (Some(name), _) => !owner.is_empty() && !is_other && last == name,
+        (_, Some(name)) => owner == name,
+        _ => *pattern == path,
     };
-    FAMILIES.iter().find(|family| family.images.iter().any(|pattern| is(&pattern)))
+    FAMILIES.iter().find(|family| family.images.iter().any(|pattern| is(pattern)))
 }
 
 impl Family {
@@ -486,7 +497,7 @@ impl Family {
         match self.files {
             Files::No => false,
             Files::All("__FILE") => key.contains("__"),
-            Files::All(_) | Files::Folder(_) => true,
+            Files::All(_) | Files::Before(_) | Files::Folder(_) => true,
             Files::Some(keys) => keys.contains(&key),
             Files::Address(prefix) => key.starts_with(prefix),
         }
@@ -530,6 +541,7 @@ mod tests {
             ),
             ("ghcr.io/immich-app/postgres:14-vectorchord0.4.3", Some("PostgreSQL")),
             ("bitnami/postgres:14", None),
+            ("lscr.io/linuxserver/nextcloud:29", Some("an image of LinuxServer.io")),
             ("ghcr.io/paperless-ngx/paperless-ngx:latest", Some("Paperless-ngx")),
             ("example/unknown", None),
         ] {

@@ -743,6 +743,7 @@ fn from_file(
     variable.comment.clear();
     match files {
         Files::All(ending) => variable.key.push_str(ending),
+        Files::Before(prefix) => variable.key.insert_str(0, prefix),
         Files::Some(_) | Files::No => variable.key.push_str("_FILE"),
         Files::Address(_) => {
             variable.value = Some(format!("file://{path}"));

@@ -34,7 +34,6 @@ const KEPT: &[&str] = &[
     "stop_grace_period",
     "stop_signal",
     "sysctls",
-    "tmpfs",
     "tty",
     "ulimits",
     "user",
@@ -406,6 +405,16 @@ fn other(service: &mut Service, entry: &Entry, project: &Project, log: &mut Log)
         }
         "deploy" => deploy(service, &entry.value, project, log),
         "shm_size" => shm(service, &entry.value, project, log),
+        "tmpfs" => {
+            for place in read::list(Some(&entry.value)) {
+                let target = place.split(':').next().unwrap_or_default();
+                service.mounts.push(Yaml::Map(vec![
+                    pair("type", text("tmpfs")),
+                    pair("target", text(target)),
+                ]));
+            }
+            log.change(&key, at, "`tmpfs` is a mount of memory", "a swarm ignores `tmpfs`");
+        }
         "extra_hosts" => {
             let hosts = read::list(Some(&entry.value));
             let good: Vec<_> =

@@ -74,6 +74,7 @@ pub fn from_files(draft: &mut Draft) {
             if variable.key == "PORT"
                 || value.contains('$')
                 || variable.key.ends_with("_FILE")
+                || variable.key.starts_with("FILE__")
                 || value.contains('\n')
                 || value.starts_with("file://")
             {

@@ -27,6 +27,17 @@ pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project) {
     match best {
         Some(((_, port), service)) => {
             draft.web = Some(Web { service, port });
+            if ENCRYPTED.contains(&port) {
+                let service = &draft.services[service];
+                let at = project.outline.line(service.at);
+                draft.log.decision(
+                    &service.key.clone(),
+                    at,
+                    format!("the only port that it publishes, {port}, is one with TLS"),
+                    "write the port without TLS into compose.traefik.yml and compose.port.yml: the \
+                     proxy has the certificate",
+                );
+            }
             name(draft, project, service);
         }
         None => draft.log.decision(
