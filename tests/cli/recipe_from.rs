@@ -98,8 +98,8 @@ fn settings(sample: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// What docker says of a recipe; none where there is no docker.
-fn docker(folder: &Path) -> Option<Result<(), String>> {
+/// What docker says of a recipe, which is what potluck says; none where there is no docker.
+fn docker(lab: &Lab, folder: &Path) -> Option<Result<(), String>> {
     let sample = fs::read_to_string(folder.join(".env.sample")).unwrap();
     let settings = settings(&sample);
     let mut command = Command::new("docker");
@@ -113,7 +113,24 @@ fn docker(folder: &Path) -> Option<Result<(), String>> {
     if error.contains("is not a docker command") || error.contains("unknown command") {
         return None;
     }
-    Some(if out.status.success() { Ok(()) } else { Err(error) })
+    if !out.status.success() {
+        return Some(Err(error));
+    }
+    let files = settings["COMPOSE_FILE"].split(':').flat_map(|file| ["-c", file]);
+    let ours = lab
+        .command()
+        .current_dir(folder)
+        .envs(&settings)
+        .args(["stack", "config"])
+        .args(files)
+        .output();
+    let ours = String::from_utf8_lossy(&ours.unwrap().stdout).into_owned();
+    let theirs = String::from_utf8_lossy(&out.stdout).into_owned();
+    Some(if ours == theirs {
+        Ok(())
+    } else {
+        Err(format!("docker reads:\n{theirs}\npotluck reads:\n{ours}"))
+    })
 }
 
 /// The recipe with the questions that lint asks answered: images have versions.
@@ -160,7 +177,7 @@ fn what_projects_publish_becomes_recipes_without_errors() {
         let (recipe, said) = made(&lab, &name, &folder);
         let findings = linted(&lab, &name);
         let count = |severity: &str| findings.iter().filter(|(it, _)| it == severity).count();
-        let config = docker(&recipe);
+        let config = docker(&lab, &recipe);
         let shown = match &config {
             None => "no docker",
             Some(Ok(())) => "yes",
@@ -172,7 +189,7 @@ fn what_projects_publish_becomes_recipes_without_errors() {
         let after = linted(&lab, changed.to_str().unwrap());
         let left = |severity: &str| after.iter().filter(|(it, _)| it == severity).count();
         let config_after =
-            docker(&changed).map_or("no docker", |it| if it.is_ok() { "yes" } else { "no" });
+            docker(&lab, &changed).map_or("no docker", |it| if it.is_ok() { "yes" } else { "no" });
         let number = |key: &str| said[key].as_array().unwrap().len();
         let _ = writeln!(
             table,
@@ -332,7 +349,7 @@ fn what_a_swarm_lacks_is_said() {
     ] {
         assert!(decisions.contains(word), "{word}: {decisions}");
     }
-    if let Some(config) = docker(&recipe) {
+    if let Some(config) = docker(&lab, &recipe) {
         config.unwrap();
     }
 }

@@ -1,6 +1,10 @@
 //! Which standard plugin backs up what: `recipe.yml`.
 
-use super::{draft::Draft, family::Kind, project::Project};
+use super::{
+    draft::{Draft, Service},
+    family::Kind,
+    project::Project,
+};
 
 /// SQLite databases of apps whose image has what a copy of them needs, with the family.
 const SQLITE: &[(&str, &[&str], &[&str])] =
@@ -97,6 +101,16 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
                 format!(
                     "write a dump into a volume with `backupbot.backup.pre-hook` at \
                          `{name}`, or a plugin of the recipe's own"
+                ),
+            ),
+            None | Some(Kind::Web) if is_other_store(&draft.services[index]) => draft.log.decision(
+                &key,
+                position,
+                "it looks like a database, of whose image nothing is known: its files are copied as it runs",
+                format!(
+                    "where its variables are those of the official image, add `std:postgres` or \
+                     `std:mariadb` for `{name}` to recipe.yml; else write a dump with \
+                     `backupbot.backup.pre-hook`"
                 ),
             ),
             _ => {}
@@ -198,4 +212,14 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
         true => "# The app has nothing to back up.\nplugins: []\n".into(),
         false => format!("{head}plugins:\n{}", plugins.concat()),
     }
+}
+
+/// Whether an image is called like a database.
+fn is_other_store(service: &Service) -> bool {
+    const NAMES: &[&str] =
+        &["couchdb", "influxdb", "mariadb", "mongo", "mysql", "neo4j", "postgres", "questdb"];
+    let image = service.image.as_deref().unwrap_or_default();
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let name = last.split([':', '@']).next().unwrap_or_default();
+    NAMES.iter().any(|known| name.starts_with(known)) && !service.volumes.is_empty()
 }

@@ -488,7 +488,7 @@ pub fn of(image: &str) -> Option<&'static Family> {
         (_, Some(name)) => owner == name,
         _ => *pattern == path,
     };
-    FAMILIES.iter().find(|family| family.images.iter().any(|pattern| is(pattern)))
+    FAMILIES.iter().find(|family| family.images.iter().any(is))
 }
 
 impl Family {
