@@ -126,10 +126,12 @@ fn docker(lab: &Lab, folder: &Path) -> Option<Result<(), String>> {
         .output();
     let ours = String::from_utf8_lossy(&ours.unwrap().stdout).into_owned();
     let theirs = String::from_utf8_lossy(&out.stdout).into_owned();
-    Some(if ours == theirs {
-        Ok(())
-    } else {
-        Err(format!("docker reads:\n{theirs}\npotluck reads:\n{ours}"))
+    let read = |text: &str| {
+        serde_saphyr::from_str::<Value>(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    };
+    Some(match read(&ours) == read(&theirs) {
+        true => Ok(()),
+        false => Err(format!("docker reads:\n{theirs}\npotluck reads:\n{ours}")),
     })
 }
 
