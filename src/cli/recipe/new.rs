@@ -126,9 +126,12 @@ fn said(session: &Session, report: &Report) {
     for change in &report.changes {
         line(&change.position, &change.service, &change.what, &change.why);
     }
-    session
-        .ui
-        .say(format_args!("{}, also in README.md:", counted(report.decisions.len(), "decision"),));
+    match report.decisions.len() {
+        0 => session.ui.say("Nothing is left to decide."),
+        count => session
+            .ui
+            .say(format_args!("{} for you, also in README.md:", counted(count, "decision"),)),
+    }
     for decision in &report.decisions {
         line(&decision.position, &decision.service, &decision.what, &decision.todo);
     }
