@@ -289,6 +289,17 @@ impl From<crate::compose::Problems> for Failure {
     }
 }
 
+impl From<crate::scaffold::upstream::Error> for Failure {
+    fn from(error: crate::scaffold::upstream::Error) -> Self {
+        use crate::scaffold::upstream::Error;
+        match error {
+            Error::Problems(problems) => problems.into(),
+            error @ Error::Address(_) => Failure::of(&error).exit(Exit::USAGE),
+            error => Failure::of(&error),
+        }
+    }
+}
+
 impl From<crate::app::Error> for Failure {
     fn from(error: crate::app::Error) -> Self {
         let failure = Failure::of(&error).exit(exit_of_operation(&error));

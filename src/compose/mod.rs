@@ -17,6 +17,17 @@ mod read;
 mod schema;
 pub(crate) mod value;
 
+/// The files as trees whose nodes know their place.
+pub(crate) mod tree {
+    pub use super::{
+        problem::Spot,
+        read::{
+            outline::{Outline, outline},
+            yaml::{Entry, Map, Node, Value},
+        },
+    };
+}
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

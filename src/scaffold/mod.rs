@@ -1,5 +1,6 @@
 //! Folders for new plugins, in Rust or Python: sources that build without changes, working
-//! hooks, a test that runs without any server, and the SDK beside it.
+//! hooks, a test that runs without any server, and the SDK beside it. And new recipes, from
+//! nothing or from what someone else runs with Docker Compose.
 
 mod error;
 mod guess;
@@ -9,6 +10,7 @@ mod python;
 mod recipe;
 mod rust;
 mod standard;
+pub mod upstream;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,6 +61,11 @@ pub struct Files(pub BTreeMap<String, String>);
 impl Files {
     fn add(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.0.insert(path.into(), text.into());
+    }
+
+    /// The files of a recipe that was made of another project.
+    pub fn of(adapted: &upstream::Adapted) -> Self {
+        Files(adapted.files.clone())
     }
 
     /// Writes all of them into a folder that does not exist yet, at once: it

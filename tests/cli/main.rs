@@ -14,6 +14,7 @@ mod locks;
 mod plan;
 mod plugin;
 mod plugin_run;
+mod recipe_from;
 mod recipe_git;
 mod schedule;
 mod secrets;

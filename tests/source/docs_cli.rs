@@ -33,7 +33,14 @@ const COMMANDS: &[(&str, Types)] = &[
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
     ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
     ("recipe versions", &[("cli/recipe/versions.rs", "Row"), ("recipe/signed.rs", "Signed")]),
-    ("recipe new", &[("cli/recipe/new.rs", "Report")]),
+    (
+        "recipe new",
+        &[
+            ("cli/recipe/new.rs", "Report"),
+            ("scaffold/upstream/log.rs", "Change"),
+            ("scaffold/upstream/log.rs", "Decision"),
+        ],
+    ),
     ("recipe diff", &[("cli/recipe/diff.rs", "Report"), DIFFERENCE]),
     ("recipe reset", &[("cli/recipe/reset.rs", "Report"), DIFFERENCE]),
     ("recipe upgrade", &[("cli/recipe/upgrade.rs", "Row")]),

@@ -9,21 +9,33 @@ use crate::{
     cli::{arguments::JsonArg, failure::Outcome, session::Session},
     home::RecipeName,
     recipe::author::begin,
-    scaffold,
+    scaffold::{
+        self, Files,
+        upstream::{self, Change, Decision, Log},
+    },
 };
 
 /// Create a recipe.
 ///
 /// Creates a git repository in the operator's folder, with a web server that deploys as it is,
 /// behind Traefik or on a port: change it into what you want to package.
+///
+/// With `--from` it makes the recipe of something that already runs with Docker Compose:
+/// passwords become secrets, ports a network with Traefik labels, files configs, folders
+/// volumes with backups. It says each change, and what a person must still decide. Nothing of
+/// the project is run, and none of its passwords is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   potluck recipe new wiki
   potluck recipe new wiki -N 'Anna Example' -e anna@example.org
   potluck recipe new wiki --output ~/src/wiki
+  potluck recipe new wiki --from ~/src/wiki-upstream
+  potluck recipe new wiki --from ~/downloads/docker-compose.yml --json
 
-JSON: {recipe, folder, commit, files}; files are paths in the folder.")]
+JSON: {recipe, folder, commit, files, changes, decisions}; files are paths in the folder. With
+`--from`, changes are {service, what, why, position} and decisions {service, what, todo, position};
+a position is `file:line` of the project.")]
 pub struct Args {
     /// What the recipe is called
     #[arg(value_name = "NAME")]
@@ -36,6 +48,10 @@ pub struct Args {
     #[arg(long, short = 'O', value_name = "FOLDER")]
     output: Option<PathBuf>,
 
+    /// Make it of a compose file, or of a folder with one, its `.env` and the files it mounts
+    #[arg(long, value_name = "PATH")]
+    from: Option<PathBuf>,
+
     #[command(flatten)]
     json: JsonArg,
 }
@@ -47,12 +63,20 @@ struct Report {
     commit: String,
     /// Paths in the folder.
     files: Vec<String>,
+    changes: Vec<Change>,
+    decisions: Vec<Decision>,
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let store = session.recipes()?;
     let folder = args.output.clone().unwrap_or_else(|| store.place(&args.name));
-    let files = scaffold::recipe(args.name.as_str());
+    let (files, log) = match &args.from {
+        Some(path) => {
+            let adapted = upstream::adapt(args.name.as_str(), &upstream::read(path)?);
+            (Files::of(&adapted), adapted.log)
+        }
+        None => (scaffold::recipe(args.name.as_str()), Log::default()),
+    };
     files.write(&folder)?;
     let commit = begin(&folder, &args.person.person()).map_err(|error| {
         // It was made by this command, whole; without its history it is no recipe yet.
@@ -64,12 +88,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         folder: folder.display().to_string(),
         commit,
         files: files.0.into_keys().collect(),
+        changes: log.changes,
+        decisions: log.decisions,
     };
     let named = match &args.output {
         Some(folder) => folder.display().to_string(),
         None => args.name.to_string(),
     };
     session.report(&report, &args.json, |report| {
+        if args.from.is_some() {
+            said(session, report);
+        }
         session.ui.say(format_args!("Wrote {}. Next:", report.folder));
         for (command, does) in [
             (format!("potluck recipe lint {named}"), "look for mistakes"),
@@ -80,4 +109,30 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// Each change and each decision, on a line of its own.
+fn said(session: &Session, report: &Report) {
+    let counted = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    let line = |position: &Option<String>, service: &str, what: &str, more: &str| {
+        let position = position.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+        let service = if service.is_empty() { String::new() } else { format!("{service}: ") };
+        session.ui.say(format_args!("  {position}{service}{what} ({more})"));
+    };
+    session.ui.say(format_args!("{}:", counted(report.changes.len(), "change")));
+    for change in &report.changes {
+        line(&change.position, &change.service, &change.what, &change.why);
+    }
+    match report.decisions.len() {
+        0 => session.ui.say("Nothing is left to decide."),
+        count => session
+            .ui
+            .say(format_args!("{} for you, also in README.md:", counted(count, "decision"),)),
+    }
+    for decision in &report.decisions {
+        line(&decision.position, &decision.service, &decision.what, &decision.todo);
+    }
 }

@@ -145,7 +145,7 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(options: &'a LoadOptions<'a>) -> Self {
+    pub fn new(options: &'a LoadOptions<'a>) -> Self {
         Self {
             options,
             sink: Sink::default(),
@@ -197,6 +197,25 @@ impl<'a> Loader<'a> {
         let mut file = decode::decode(&tree.root, &mut decoder);
         include::include(self, &tree.root, &mut file, place, trail);
         Some(file)
+    }
+
+    /// One file's tree as it is written, older keys in their new places.
+    pub fn written(&mut self, source: Source) -> Option<Map> {
+        let index = self.texts.push(source);
+        let text = self.texts.text(index).to_owned();
+        let (root, _) = yaml::read_with_marks(&text, index, &mut self.sink)?;
+        let Node { value: Value::Map(mut root), .. } = root else { return None };
+        older::move_keys(&mut root, &mut self.notes);
+        Some(root)
+    }
+
+    /// The texts that were read, unless something is wrong with them.
+    ///
+    /// # Errors
+    /// All problems.
+    pub fn finish(self) -> Result<Texts, Problems> {
+        self.sink.finish(&self.texts)?;
+        Ok(self.texts)
     }
 
     /// Reads and interpolates one file.

@@ -12,6 +12,7 @@ pub(crate) mod merge;
 pub(crate) mod oddities;
 pub(crate) mod older;
 pub(crate) mod others;
+pub(crate) mod outline;
 pub(crate) mod profiles;
 pub(crate) mod unused;
 pub(crate) mod yaml;

@@ -5,8 +5,8 @@
 //! checked where it ends up, and its problems show the place it came from.
 //! Relative paths in a service from another folder become absolute.
 
-mod overlay;
-mod relocate;
+pub(super) mod overlay;
+pub(super) mod relocate;
 
 use std::{
     collections::HashMap,

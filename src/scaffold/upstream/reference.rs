@@ -1,0 +1,190 @@
+//! Variables in texts, as Compose writes them: `$NAME`, `${NAME}`, `${NAME:-default}`,
+//! `${NAME:?message}`, and `$$` for a dollar sign (compose-spec, `12-interpolation.md`).
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is written, `$$` included.
+    Text(String),
+    Variable(Variable),
+}
+
+/// A variable where it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    /// With `-`; it may have variables in it.
+    pub default: Option<String>,
+    /// As it is written.
+    written: String,
+}
+
+/// Deepest nesting of defaults that are read.
+const DEEPEST: usize = 8;
+
+/// The parts of a text, in order.
+pub fn pieces(text: &str) -> Vec<Piece> {
+    let mut pieces = vec![];
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if rest.starts_with("$$") {
+            plain.push_str("$$");
+            rest = &rest[2..];
+        } else if let Some((variable, length)) = variable(rest) {
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(Piece::Variable(variable));
+            rest = &rest[length..];
+        } else {
+            plain.push('$');
+            rest = &rest[1..];
+        }
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        pieces.push(Piece::Text(plain));
+    }
+    pieces
+}
+
+/// The variable at the beginning of a text, and how long it is.
+fn variable(text: &str) -> Option<(Variable, usize)> {
+    let named = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name = &text[..end.unwrap_or(text.len())];
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        begins.then(|| name.to_owned())
+    };
+    let after = text.strip_prefix('$')?;
+    let Some(inner) = after.strip_prefix('{') else {
+        let name = named(after)?;
+        let length = 1 + name.len();
+        return Some((Variable { name, default: None, written: text[..length].into() }, length));
+    };
+    let end = closing(inner)?;
+    let name = named(&inner[..end])?;
+    let operator = &inner[name.len()..end];
+    let default = operator.strip_prefix(":-").or_else(|| operator.strip_prefix('-'));
+    let known = operator.is_empty() || default.is_some() || {
+        let operator = operator.strip_prefix(':').unwrap_or(operator);
+        operator.starts_with(['?', '+'])
+    };
+    let length = 2 + end + 1;
+    let default = default.map(str::to_owned);
+    known.then(|| (Variable { name, default, written: text[..length].into() }, length))
+}
+
+/// Where the brace that belongs to the one before the text is.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The one variable that is the whole text.
+pub fn sole(text: &str) -> Option<Variable> {
+    match <[Piece; 1]>::try_from(pieces(text.trim())) {
+        Ok([Piece::Variable(variable)]) => Some(variable),
+        _ => None,
+    }
+}
+
+/// All variables of a text, those in defaults too.
+pub fn variables(text: &str) -> Vec<Variable> {
+    let mut found = vec![];
+    collect(text, DEEPEST, &mut found);
+    found
+}
+
+fn collect(text: &str, depth: usize, found: &mut Vec<Variable>) {
+    for piece in pieces(text) {
+        let Piece::Variable(variable) = piece else { continue };
+        if let Some(default) = variable.default.as_deref().filter(|_| depth > 0) {
+            collect(default, depth - 1, found);
+        }
+        found.push(variable);
+    }
+}
+
+/// The text with values in place of variables; what is set nowhere becomes nothing.
+pub fn resolved(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+    fill(text, lookup, DEEPEST)
+}
+
+fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>, depth: usize) -> String {
+    let mut out = String::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => out.push_str(&text.replace("$$", "$")),
+            Piece::Variable(variable) => {
+                let value = lookup(&variable.name).filter(|value| !value.is_empty());
+                match (value, variable.default) {
+                    (Some(value), _) => out.push_str(&value),
+                    (None, Some(default)) if depth > 0 => {
+                        out.push_str(&fill(&default, lookup, depth - 1));
+                    }
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The text with each variable replaced by what `with` says, or kept as it is written.
+pub fn replaced(text: &str, with: &mut dyn FnMut(&Variable) -> Option<String>) -> String {
+    let written = |piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Variable(variable) => with(&variable).unwrap_or(variable.written),
+    };
+    pieces(text).into_iter().map(written).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_found_in_texts() {
+        for (text, names) in [
+            ("plain", vec![]),
+            ("$$A ${B} $C-d", vec!["B", "C"]),
+            ("${A:-x}:${B-y}:${C:?needed - now}", vec!["A", "B", "C"]),
+            ("${A:-${B:-c}}", vec!["B", "A"]),
+            ("a$", vec![]),
+            ("${", vec![]),
+            ("${1}", vec![]),
+            ("${A!x}", vec![]),
+        ] {
+            let found: Vec<_> = variables(text).into_iter().map(|it| it.name).collect();
+            assert_eq!(found, names, "{text}");
+            assert_eq!(replaced(text, &mut |_| None), text, "{text}");
+        }
+        assert_eq!(sole("${A:-b}").unwrap().default.as_deref(), Some("b"));
+        assert!(sole("${A}x").is_none());
+    }
+
+    #[test]
+    fn defaults_count_where_nothing_is_set() {
+        let lookup = |name: &str| (name == "SET").then(|| "it".to_owned());
+        for (text, value) in [
+            ("${SET:-other}", "it"),
+            ("${UNSET:-other}", "other"),
+            ("${UNSET:-${SET}}!", "it!"),
+            ("${UNSET}$$", "$"),
+        ] {
+            assert_eq!(resolved(text, &lookup), value, "{text}");
+        }
+    }
+}

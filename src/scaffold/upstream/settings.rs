@@ -1,0 +1,143 @@
+//! What apps can set: the variables that are left in the recipe's files, with the values of
+//! the upstream.
+
+use super::{
+    draft::{Draft, Setting},
+    judge, names,
+    project::Project,
+    reference,
+};
+
+/// Variables that the recipe itself brings.
+pub fn is_ours(variable: &reference::Variable) -> bool {
+    const OURS: &[&str] = &["STACK_NAME", "DOMAIN", "TIMEOUT", "COMPOSE_PROJECT_NAME"];
+    OURS.contains(&variable.name.as_str())
+        || variable.name.ends_with("_VERSION") && variable.default.as_deref() == Some("v1")
+        || variable.name.starts_with("SECRET_") && variable.name.ends_with("_VERSION")
+}
+
+/// Removes variables that come from `.env` as a whole, but say something to Compose alone:
+/// which image, which port, which folder.
+pub fn unused(draft: &mut Draft, project: &Project) {
+    let is_env = |file: &Option<String>| file.is_some() && *file == project.env_name;
+    let used = used_by_compose(project, &["image", "ports", "volumes"]);
+    let passed_on = used_by_compose(project, &["environment"]);
+    for service in &mut draft.services {
+        let family = service.family;
+        service.env.retain(|variable| {
+            let only_compose = variable.key.starts_with("COMPOSE_") || used.contains(&variable.key);
+            // What is passed on under another name, to an image that knows nothing of this one.
+            let unknown = passed_on.contains(&variable.key)
+                && family.is_some_and(|family| !family.reads(&variable.key));
+            !(is_env(&variable.file) && (only_compose || unknown))
+        });
+    }
+}
+
+/// Variables in these keys of services.
+fn used_by_compose(project: &Project, keys: &[&str]) -> Vec<String> {
+    use crate::compose::tree::{Node, Value};
+    fn walk(node: &Node, found: &mut Vec<String>) {
+        match &node.value {
+            Value::Str(text) => {
+                found.extend(reference::variables(text).into_iter().map(|it| it.name))
+            }
+            Value::List(items) => items.iter().for_each(|item| walk(item, found)),
+            Value::Map(map) => map.0.iter().for_each(|entry| walk(&entry.value, found)),
+            _ => {}
+        }
+    }
+    let mut found = vec![];
+    let Some(Node { value: Value::Map(services), .. }) = project.outline.root.get("services")
+    else {
+        return found;
+    };
+    for service in &services.0 {
+        let Value::Map(map) = &service.value.value else { continue };
+        for key in keys {
+            if let Some(node) = map.get(key) {
+                walk(node, &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// Variables of environment files become settings.
+pub fn from_files(draft: &mut Draft) {
+    let mut settings = vec![];
+    for service in &mut draft.services {
+        for variable in &mut service.env {
+            let (Some(_), Some(value)) = (&variable.file, &variable.value) else { continue };
+            // What was written by another step, or has variables itself, is for all apps.
+            // Where the image listens is its own affair.
+            if variable.key == "PORT"
+                || value.contains('$')
+                || variable.key.ends_with("_FILE")
+                || variable.key.starts_with("FILE__")
+                || value.contains('\n')
+                || value.starts_with("file://")
+            {
+                continue;
+            }
+            let name = names::setting(&variable.key);
+            settings.push(Setting {
+                key: name.clone(),
+                value: value.clone(),
+                comment: std::mem::take(&mut variable.comment),
+                off: false,
+            });
+            variable.value = Some(format!("${{{name}}}"));
+        }
+    }
+    for setting in settings {
+        draft.set(setting);
+    }
+}
+
+/// A line of the sample for each variable that the compose file names.
+pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str) {
+    let left: Vec<String> = reference::variables(compose).into_iter().map(|it| it.name).collect();
+    for variable in reference::variables(written) {
+        if is_ours(&variable) {
+            continue;
+        }
+        let name = names::setting(&variable.name);
+        if !left.contains(&name) {
+            continue;
+        }
+        let line = project.env.iter().rev().find(|it| it.key == variable.name);
+        let value = match line {
+            Some(line) if !line.value.is_empty() => project.resolved(&line.value),
+            _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),
+        };
+        let is_secret = judge::is_secret_name(&variable.name) && judge::is_secret_value(&value)
+            || draft.secret_variables.contains(&variable.name)
+            || judge::password_in(&value).is_some()
+            || draft.has_password(&value);
+        let value = if is_secret { String::new() } else { value };
+        let comment = line.map(|line| line.comment.clone()).unwrap_or_default();
+        draft.set(Setting { key: name, value, comment, off: false });
+    }
+    // What is taken from the settings if they have it.
+    let mut offered = vec![];
+    for service in &draft.services {
+        for variable in service.env.iter().filter(|variable| variable.value.is_none()) {
+            let line = project.env.iter().rev().find(|it| it.key == variable.key);
+            offered.push(Setting {
+                key: variable.key.clone(),
+                value: line
+                    .map(|line| line.value.clone())
+                    .filter(|value| {
+                        !draft.has_password(value) && judge::password_in(value).is_none()
+                    })
+                    .unwrap_or_default(),
+                comment: line.map(|line| line.comment.clone()).unwrap_or_default(),
+                off: line.is_none(),
+            });
+        }
+    }
+    for setting in offered {
+        draft.set(setting);
+    }
+}
