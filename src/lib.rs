@@ -9,7 +9,7 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → operation → backup → hooks → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → notify → home
+//! cli → operation → backup → hooks → catalogue → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → notify → home
 //! ```
 //!
 //! `tests/source/rooms.rs` enforces this order; `docs/architecture.md` says in which order to
@@ -18,6 +18,7 @@
 pub mod app;
 pub mod backup;
 mod bounded;
+pub mod catalogue;
 pub mod cli;
 pub mod compose;
 pub mod engine;

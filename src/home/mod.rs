@@ -109,6 +109,17 @@ impl Home {
         write::write_whole(&path, text.as_bytes(), write::Existing::Replace, write::Readers::Shared)
     }
 
+    /// Writes a file beside it, whole: `index.html`, `recipes/wiki.html`. A symbolic link of
+    /// this name is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_catalogue_page(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.root.join("catalogue").join(name);
+        let (existing, readers) = (write::Existing::ReplaceLink, write::Readers::Shared);
+        write::write_whole(&path, text.as_bytes(), existing, readers)
+    }
+
     /// Where recipes are kept.
     pub fn recipes(&self) -> PathBuf {
         self.root.join("recipes")

@@ -62,6 +62,13 @@ impl Store {
         Store { home: Some(home.clone()), ..store.offline(home.is_offline()) }
     }
 
+    /// The recipes of another folder, which keep no copies here; who may sign them is what it
+    /// was.
+    #[must_use]
+    pub fn elsewhere(&self, folder: &Path) -> Self {
+        Store { folder: folder.into(), cache: None, address: None, ..self.clone() }
+    }
+
     /// For the app with these settings: a recipe that they name by its address is fetched if
     /// it is not here, and is that one's if it is.
     pub fn for_app(home: &Home, env: &EnvFile) -> Self {
@@ -563,7 +570,7 @@ pub(super) fn folder_of(address: &str) -> Result<Option<PathBuf>, Error> {
 }
 
 /// Whether a folder is itself a git repository, bare or with a work tree.
-fn is_repository(folder: &Path) -> bool {
+pub(super) fn is_repository(folder: &Path) -> bool {
     folder.join(".git").exists() || is_bare(folder)
 }
 

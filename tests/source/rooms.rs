@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "operation",
     "backup",
     "hooks",
+    "catalogue",
     "app",
     "rollout",
     "owner",

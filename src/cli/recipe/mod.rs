@@ -10,6 +10,7 @@ mod new;
 mod port;
 mod release;
 mod reset;
+mod search;
 mod source;
 mod sync;
 mod upgrade;
@@ -35,6 +36,7 @@ pub enum Command {
     #[command(visible_alias = "list")]
     Ls(ls::Args),
     Fetch(fetch::Args),
+    Search(search::Args),
     Versions(versions::Args),
     #[command(visible_alias = "show")]
     Inspect(inspect::Args),
@@ -52,6 +54,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
     match command {
         Command::Ls(args) => ls::run(args, session),
         Command::Fetch(args) => fetch::run(args, session),
+        Command::Search(args) => search::run(args, session),
         Command::Versions(args) => versions::run(args, session),
         Command::Inspect(args) => inspect::run(args, session),
         Command::Lint(args) => lint::run(args, session),

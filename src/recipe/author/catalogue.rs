@@ -7,8 +7,13 @@ use serde::Serialize;
 use super::{edit, registry::repository_of};
 use crate::{
     home::{RecipeAddress, RecipeName},
-    recipe::{Error, Store, Version, git},
+    recipe::{Checkout, Error, Store, Version, git, store::is_repository},
+    text,
 };
+
+/// Bytes of a README that are read, and of one thing that it says.
+const README: usize = 256 << 10;
+const SAID: usize = 300;
 
 /// One recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +31,7 @@ pub struct Entry {
     pub website: String,
 }
 
-/// What its README says of it, in the README's words.
+/// What a recipe has, in the words that READMEs have for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Features {
     pub backups: String,
@@ -54,56 +59,96 @@ pub struct Tagged {
     pub tag: String,
 }
 
-/// The entry of a recipe that is here. Versions that cannot be read are left out, and told.
+/// What a README says of its recipe: claims, of which nothing can be computed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    pub category: String,
+    pub description: String,
+    /// Of the web, or empty.
+    pub website: String,
+    pub licence: String,
+}
+
+/// What the README of a recipe says.
+///
+/// # Errors
+/// As [`Checkout::read`].
+pub fn about(checkout: &Checkout) -> Result<About, Error> {
+    let readme = readme(checkout)?;
+    Ok(About::of(&readme, &Metadata::read(&readme)))
+}
+
+/// The entry of a recipe that is here. Versions that cannot be read are left out, and told. A
+/// folder without git has one version, the one that its label says.
 ///
 /// # Errors
 /// [`Error::Unknown`], [`Error::Repository`].
 pub fn entry(store: &Store, recipe: &RecipeName) -> Result<(Entry, Vec<String>), Error> {
     let place = store.existing(recipe)?;
-    let (_, refs) = git::look(&place)?;
     let newest = store.examine(recipe, &Version::Newest)?;
-    let readme = match newest.exists("README.md") {
-        true => newest.text("README.md")?,
-        false => String::new(),
-    };
-    let about = Metadata::read(&readme);
+    let readme = readme(&newest)?;
+    let metadata = Metadata::read(&readme);
+    let about = About::of(&readme, &metadata);
     let address = store.address(recipe)?.unwrap_or_default();
     let is_web = address.starts_with("https://");
     let mut left_out = Vec::new();
     let mut versions = Vec::new();
-    for version in store.versions(recipe)?.into_iter().rev() {
-        match services(store, recipe, &version) {
-            Ok(services) => versions.push(BTreeMap::from([(version, services)])),
-            Err(error) => left_out.push(format!("{recipe} {version}: {error}")),
+    let default_branch = match is_repository(&place) {
+        true => {
+            for version in store.versions(recipe)?.into_iter().rev() {
+                let named = Version::Named(version.clone());
+                let found = store.examine(recipe, &named).map_err(|error| error.to_string());
+                match found.and_then(|checkout| services(&checkout)) {
+                    Ok((_, services)) => versions.push(BTreeMap::from([(version, services)])),
+                    Err(error) => left_out.push(format!("{recipe} {version}: {error}")),
+                }
+            }
+            git::look(&place)?.1.branch().unwrap_or("main").to_owned()
         }
-    }
+        false => {
+            match services(&newest) {
+                Ok((label, services)) => {
+                    versions.extend(label.map(|label| BTreeMap::from([(label, services)])));
+                }
+                Err(error) => left_out.push(format!("{recipe}: {error}")),
+            }
+            String::new()
+        }
+    };
     let entry = Entry {
         name: recipe.to_string(),
-        category: about.value("Category"),
-        default_branch: refs.branch().unwrap_or("main").to_owned(),
-        description: description(&readme),
-        features: about.features(),
+        category: about.category,
+        default_branch,
+        description: about.description,
+        features: metadata.features(),
         icon: String::new(),
         repository: if is_web { address.clone() } else { web(&address) },
         ssh_url: if is_web { String::new() } else { address },
         versions,
-        website: String::new(),
+        website: about.website,
     };
     Ok((entry, left_out))
 }
 
-/// The images that a version's own compose file names.
-fn services(
-    store: &Store,
-    recipe: &RecipeName,
-    version: &str,
-) -> Result<BTreeMap<String, Tagged>, String> {
-    let said = |error: Error| error.to_string();
-    let checkout = store.examine(recipe, &Version::Named(version.to_owned())).map_err(said)?;
+/// The README, as far as it is read: who wrote it decides how long it is.
+fn readme(checkout: &Checkout) -> Result<String, Error> {
+    if !checkout.exists("README.md") {
+        return Ok(String::new());
+    }
+    let bytes = checkout.read("README.md")?;
+    Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(README)]).into_owned())
+}
+
+/// By service, its image.
+type Services = BTreeMap<String, Tagged>;
+
+/// The version that the label of a checkout's own compose file says, and the images that it
+/// names.
+fn services(checkout: &Checkout) -> Result<(Option<String>, Services), String> {
     if let Some(unsigned) = checkout.unsigned() {
         return Err(unsigned.to_string());
     }
-    let sources = checkout.compose_sources("").map_err(said)?;
+    let sources = checkout.compose_sources("").map_err(|error| error.to_string())?;
     let text = sources.first().map(|source| source.text.as_str()).unwrap_or_default();
     let images = edit::images(text).map_err(|error| error.to_string())?;
     let tagged = images.into_iter().filter_map(|(service, image)| {
@@ -111,7 +156,7 @@ fn services(
         let name = image[..image.len() - tag.len() - 1].to_owned();
         Some((service, Tagged { image: name, tag: tag.to_owned() }))
     });
-    Ok(tagged.collect())
+    Ok((edit::version(text).ok().flatten(), tagged.collect()))
 }
 
 /// The page of a repository that is reached over ssh.
@@ -140,7 +185,7 @@ impl<'a> Metadata<'a> {
 
     fn value(&self, wanted: &str) -> String {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| (*value).to_owned()).unwrap_or_default()
+        found.map(|(_, value)| text::line_of(value, SAID).into_owned()).unwrap_or_default()
     }
 
     fn features(&self) -> Features {
@@ -167,12 +212,33 @@ impl<'a> Metadata<'a> {
     }
 }
 
+impl About {
+    fn of(readme: &str, metadata: &Metadata<'_>) -> Self {
+        let website = metadata.value("Website");
+        let is_web = ["https://", "http://"].iter().any(|scheme| website.starts_with(scheme));
+        let licence = ["Licence", "License"].iter().map(|key| metadata.value(key));
+        About {
+            category: metadata.value("Category"),
+            description: description(readme),
+            website: if is_web { website } else { String::new() },
+            licence: licence.into_iter().find(|value| !value.is_empty()).unwrap_or_default(),
+        }
+    }
+}
+
 /// The first sentence of a README that is neither heading, list nor markup.
 fn description(readme: &str) -> String {
     let is_text =
         |line: &&str| line.starts_with(|c: char| c.is_alphanumeric() || c == '>' || c == '_');
-    let line = readme.lines().map(str::trim).find(is_text).unwrap_or_default();
-    line.trim_start_matches('>').trim().to_owned()
+    let lines = readme.lines().map(str::trim).skip_while(|line| !is_text(line));
+    let lines = lines.take_while(|line| is_text(line) || line.starts_with('`')).take(8);
+    let lines: Vec<_> = lines.map(|line| line.trim_start_matches('>').trim()).collect();
+    let paragraph = lines.join(" ");
+    let sentence = match paragraph.find(". ") {
+        Some(end) => &paragraph[..=end],
+        None => &paragraph,
+    };
+    text::line_of(sentence, SAID).into_owned()
 }
 
 #[cfg(test)]
@@ -203,6 +269,31 @@ mod tests {
         };
         assert_eq!(about.features(), features);
         assert_eq!(Metadata::read("# wiki\n").features(), Features::default());
+    }
+
+    #[test]
+    fn a_description_is_one_bounded_sentence() {
+        for (readme, wanted) in [
+            ("# a\n\nPages for\n`everyone`. More.\n", "Pages for `everyone`."),
+            ("# a\n<script>x</script>\n\n- b\n\nText\u{1b}[2J\n", "Text�"),
+            ("", ""),
+        ] {
+            assert_eq!(description(readme), wanted, "{readme:?}");
+        }
+        assert!(description(&"x".repeat(1 << 20)).len() <= SAID + '…'.len_utf8());
+    }
+
+    #[test]
+    fn a_website_is_of_the_web() {
+        for (said, wanted) in
+            [("https://a.org", "https://a.org"), ("javascript:alert(1)", ""), ("data:x", "")]
+        {
+            let readme = format!(
+                "<!-- metadata -->\n* **Website**: {said}\n* **License**: MIT\n<!-- endmetadata -->"
+            );
+            let about = About::of(&readme, &Metadata::read(&readme));
+            assert_eq!((about.website.as_str(), about.licence.as_str()), (wanted, "MIT"));
+        }
     }
 
     #[test]

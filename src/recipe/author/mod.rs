@@ -13,7 +13,7 @@ mod edit;
 mod registry;
 
 pub use bump::{Bump, is_later, newer, next, within};
-pub use catalogue::{Entry, Features, Image, Tagged, entry};
+pub use catalogue::{About, Entry, Features, Image, Tagged, about, entry};
 pub use desk::{Commit, Desk, Difference, Person, begin};
 pub use edit::{Unedited, images, set_image, set_version, version};
 pub use registry::{Registry, RegistryError, repository_of};
