@@ -2,6 +2,7 @@
 
 mod apps;
 mod authoring;
+mod catalogue;
 mod cp;
 mod escrow;
 mod findings;

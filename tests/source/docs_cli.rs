@@ -31,6 +31,7 @@ const COMMANDS: &[(&str, Types)] = &[
     ("server prune", &[("operation/server/prune.rs", "PruneItem")]),
     ("server check", &[("cli/server/check.rs", "Row"), SEEN]),
     ("recipe ls", &[("cli/recipe/ls.rs", "Row")]),
+    ("recipe search", &[("cli/recipe/search.rs", "Row")]),
     ("recipe fetch", &[("cli/recipe/fetch.rs", "Row")]),
     ("recipe versions", &[("cli/recipe/versions.rs", "Row"), ("recipe/signed.rs", "Signed")]),
     (

@@ -132,6 +132,7 @@ impl Browser {
             "browserName": "chrome",
             "pageLoadStrategy": "normal",
             "timeouts": {"pageLoad": 60_000, "script": 30_000, "implicit": 0},
+            "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"args": arguments},
         }}});
         let session = browser.send("POST", "/session", &wanted);
@@ -271,6 +272,66 @@ impl Browser {
             let element = self.find(css)?;
             self.command("POST", &format!("/element/{element}/click"), &json!({}))
         });
+    }
+
+    /// Pages run no JavaScript of theirs from now on, or do again.
+    ///
+    /// # Panics
+    /// When Chromium does not do so.
+    pub fn without_scripts(&self, without: bool) {
+        let command = "Emulation.setScriptExecutionDisabled";
+        let asked = json!({ "cmd": command, "params": { "value": without } });
+        let done = self.command("POST", "/goog/cdp/execute", &asked);
+        done.unwrap_or_else(|error| panic!("{command}: {error:?}"));
+    }
+
+    /// What pages wrote to the console since the last time, and what the browser said of them.
+    ///
+    /// # Panics
+    /// When the driver does not tell.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.command("POST", "/se/log", &json!({ "type": "browser" })).unwrap();
+        let message = |entry: &Value| entry["message"].as_str().unwrap_or_default().to_owned();
+        entries.as_array().into_iter().flatten().map(message).collect()
+    }
+
+    /// How many of these elements are seen.
+    pub fn seen(&self, css: &str) -> usize {
+        let asked = json!({"using": "css selector", "value": css});
+        let found = self.patiently(css, || self.command("POST", "/elements", &asked));
+        let is_seen = |element: &&Value| {
+            let id = element[ELEMENT].as_str().unwrap_or_default();
+            let seen = self.command("GET", &format!("/element/{id}/displayed"), &Value::Null);
+            seen.is_ok_and(|seen| seen == true)
+        };
+        found.as_array().into_iter().flatten().filter(is_seen).count()
+    }
+
+    /// Makes the window as wide as a phone's, or as any other.
+    pub fn resize(&self, width: u32, height: u32) {
+        let asked = json!({ "width": width, "height": height });
+        self.patiently("the window", || self.command("POST", "/window/rect", &asked));
+    }
+
+    /// Prefers dark pages, as their reader's system says.
+    ///
+    /// # Panics
+    /// When Chromium does not.
+    pub fn prefer_dark(&self) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+        let command = "Emulation.setEmulatedMedia";
+        let asked = json!({ "cmd": command, "params": { "features": features } });
+        let done = self.command("POST", "/goog/cdp/execute", &asked);
+        done.unwrap_or_else(|error| panic!("{command}: {error:?}"));
+    }
+
+    /// What an expression of JavaScript is in the page.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn value(&self, expression: &str) -> Value {
+        self.script(&format!("return {expression}"))
+            .unwrap_or_else(|error| self.fail(error.message))
     }
 
     /// Runs JavaScript in the page; `return` is what comes back.

@@ -1,6 +1,6 @@
 //! The page of one recipe.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     FOLDER,
@@ -138,8 +138,7 @@ fn versions(it: &Listed) -> String {
         return "<p>Nothing was released.</p>\n".to_owned();
     }
     let notes = |version: &str| it.facts.as_ref()?.notes.get(version);
-    let version = |(version, images): &(String, _)| {
-        let images: &std::collections::BTreeMap<String, String> = images;
+    let version = |(version, images): &(String, BTreeMap<String, String>)| {
         let images: Vec<_> = images
             .iter()
             .map(|(service, image)| format!("{}: {}", escaped(service), code(image)))

@@ -16,8 +16,11 @@ use crate::{
     },
     hint::nearest,
     home::RecipeName,
-    recipe::{Error, Store, Version, author::about},
-    regular,
+    recipe::{
+        Error, Store, Version,
+        author::{Features, about},
+    },
+    regular, text,
 };
 
 /// Bytes of the list.
@@ -106,7 +109,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         let mut table = Table::new(&["NAME", "NEWEST", "HERE", "FEATURES", "DESCRIPTION"]);
         for row in rows {
             let features: Vec<_> = row.features.iter().copied().collect();
-            let description = crate::text::line_of(&row.description, DESCRIPTION);
+            let description = text::line_of(&row.description, DESCRIPTION);
             table.row([
                 row.name.as_str(),
                 row.newest.as_deref().unwrap_or("-"),
@@ -143,9 +146,12 @@ fn row(it: Listed, here: &[RecipeName]) -> Row {
 fn of_here(store: &Store, recipe: &RecipeName) -> Result<Listed, Error> {
     let checkout = store.examine(recipe, &Version::Newest)?;
     let said = about(&checkout)?;
-    let facts = catalogue::facts(&checkout);
-    let mut features = crate::recipe::author::Features::default();
-    catalogue::correct(&mut features, &facts);
+    // Of a version that is refused nothing is believed.
+    let facts = checkout.unsigned().is_none().then(|| catalogue::facts(&checkout));
+    let mut features = Features::default();
+    if let Some(facts) = &facts {
+        catalogue::correct(&mut features, facts);
+    }
     let versions: Vec<Value> =
         store.versions(recipe)?.iter().rev().map(|it| serde_json::json!({it: {}})).collect();
     let entry = serde_json::json!({
