@@ -49,7 +49,10 @@ fn with_folder() -> Lab {
         "# wiki\n\nPages for everyone. More.\n\n<!-- metadata -->\n* **Category**: Apps\n* \
          **Backups**: No\n* **Healthcheck**: No\n<!-- endmetadata -->\n",
     );
-    lab.write("all/evil/compose.yml", "services: {app: {image: 'a:1'}}\nvolumes: {x: }\n");
+    lab.write(
+        "all/evil/compose.yml",
+        "services: {app: {image: 'a:1', volumes: ['x:/x']}}\nvolumes: {x: }\n",
+    );
     lab.write("all/evil/README.md", EVIL);
     lab.write("all/plain/compose.yml", "services: {app: {image: 'a:1'}}\n");
     lab
