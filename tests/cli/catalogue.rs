@@ -51,7 +51,7 @@ fn with_folder() -> Lab {
     );
     lab.write(
         "all/evil/compose.yml",
-        "services: {app: {image: 'a:1', volumes: ['x:/x']}}\nvolumes: {x: }\n",
+        "services: {app: {image: 'a:1', volumes: ['data:/x']}}\nvolumes: {data: }\n",
     );
     lab.write("all/evil/README.md", EVIL);
     lab.write("all/plain/compose.yml", "services: {app: {image: 'a:1'}}\n");
@@ -143,7 +143,7 @@ fn recipes_are_found_by_words_and_features() {
     assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
     assert_eq!(
         found[0]["features"],
-        json!(["backup", "backups", "commands", "email", "healthcheck"])
+        json!(["backup", "backups", "commands", "email", "healthcheck", "lifecycle"])
     );
     let said = done(&lab, &["recipe", "search", "text"]);
     assert!(said.contains("evil") && !said.contains('\u{1b}'), "{said}");

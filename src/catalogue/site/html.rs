@@ -9,8 +9,9 @@ use crate::text;
 const LONGEST: usize = 300;
 const LINES: usize = 2000;
 
-/// Styles and scripts of the site itself, and nothing else; no form, no frame.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+/// Styles and scripts of the site itself, and nothing else; no form, no frame. The icon is an
+/// empty image, or browsers would ask for one.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'";
 
 /// Text as one line that is cleaned, bounded and escaped, for elements and attributes in
