@@ -1,5 +1,5 @@
 //! The list as a static page: `index.html`, a page for each recipe in `recipes/`, one
-//! stylesheet, and a script that only narrows what is there already.
+//! stylesheet, and a script that only narrows the list.
 //!
 //! Everything of a recipe is text of others: it is escaped ([`html`]), links lead to the web
 //! only, nothing is loaded from elsewhere, and the page's own policy (Content-Security-Policy)

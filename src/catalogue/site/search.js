@@ -1,4 +1,4 @@
-// Narrows the list that is there already; without it the page is whole.
+// Narrows the list; without it the page is whole.
 "use strict";
 const field = document.getElementById("words");
 const number = document.getElementById("number");
