@@ -2,13 +2,13 @@
 # Writes all of Rocket.Chat's data into one file of the volume `dump`, or reads it back.
 set -eu
 
-file=/dump/rocketchat.archive.gz
+file=/dump/rocketchat.archive
 server="mongodb://127.0.0.1:27017/?directConnection=true"
 
 case ${1:-} in
   write)
     # Beside the old one first: what is saved is whole.
-    mongodump --quiet --uri="$server" --db=rocketchat --gzip --archive="$file.new"
+    mongodump --quiet --uri="$server" --db=rocketchat --archive="$file.new"
     mv "$file.new" "$file"
     ;;
   clean) rm -f "$file" "$file.new" ;;
@@ -23,7 +23,7 @@ case ${1:-} in
     # What is not in the dump would stay beside it.
     mongosh --quiet --norc "mongodb://127.0.0.1:27017/rocketchat?directConnection=true" \
       --eval 'quit(db.dropDatabase().ok ? 0 : 1);'
-    mongorestore --quiet --uri="$server" --gzip --archive="$file" --nsInclude='rocketchat.*'
+    mongorestore --quiet --uri="$server" --archive="$file" --nsInclude='rocketchat.*'
     rm -f "$file"
     ;;
   *)
