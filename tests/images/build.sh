@@ -546,7 +546,7 @@ build_docker_socket_proxy() {
 
 build_pebble() {
   gate_base
-  layered pebble 'CMD ["pebble"]' 'EXPOSE 14000 15000' \
+  layered pebble 'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 14000 15000' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
