@@ -295,6 +295,7 @@ fn the_example_recipes_pass_their_scenarios() {
         ("gatus", "plugins/std/built/smtp.wasm", 2),
         ("nextcloud", "plugins/std/built/smtp.wasm", 2),
         ("rocketchat", "plugins/std/built/smtp.wasm", 1),
+        ("matomo", "plugins/std/built/smtp.wasm", 1),
     ] {
         if !Path::new(ROOT).join(component).exists() {
             skip::skip(&format!("{component} is missing; plugins/build.sh makes it"));

@@ -4,7 +4,7 @@
 
 use crate::support::{
     cli::{Lab, Run},
-    common::{Cleanup, PATIENCE, ports, real_engine},
+    common::{Cleanup, PATIENCE, endpoint, ports, real_engine},
     operator::{docker, domain, folder, good, has_images, machine},
 };
 
@@ -252,6 +252,45 @@ async fn a_wiki_is_upgraded_after_a_backup_and_goes_back_with_its_data_only() {
     world.says("/wiki/Leek", "Two leeks and 23 potatoes");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn matomo_counts_a_visit_that_comes_back_from_a_backup() {
+    if real_engine().await.is_none() || !has_images(&["matomo:1", "mariadb:1"]) {
+        return;
+    }
+    let recipe = example("matomo");
+    let world = World::new(folder(), recipe.to_str().unwrap(), None, "", &[]);
+    // Without a browser's name it is a robot, which is not counted.
+    let browser = "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0";
+    good(&world.app("deploy", &[&GRANTS[..4], &GRANTS[6..]].concat()));
+    let seen = format!(
+        "http://127.0.0.1:{}/matomo.php?idsite=1&rec=1&url=https://www.example.org/leek",
+        world.port
+    );
+    let seen = Command::new("curl").args(["-sf", "-H", browser, &seen]).output().unwrap();
+    assert!(seen.status.success(), "{seen:?}");
+    let counted = |world: &World| {
+        let php = r#"
+            $password = trim(file_get_contents('/run/secrets/db_password'));
+            $db = new mysqli(getenv('DB_HOST'), 'matomo', $password, 'matomo');
+            $visits = $db->query('SELECT COUNT(*) FROM matomo_log_visit')->fetch_row();
+            $people = $db->query("SELECT login FROM matomo_user WHERE superuser_access = 1");
+            echo $visits[0], ' ', $people->fetch_row()[0];"#;
+        world.inside("app", &["php", "-r", php], "").stdout.trim().to_owned()
+    };
+    assert_eq!(counted(&world), "1 admin");
+
+    good(&world.lab.run(&["backup", "create", &world.domain]));
+    world.lose(&["data", "database"]);
+    good(&world.lab.run(&["backup", "restore", &world.domain, "--yes"]));
+    assert_eq!(counted(&world), "1 admin");
+    world.says("/index.php?module=Login", "Sign in");
+}
+
+fn attempt(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(["-H", &endpoint()]).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// An authority on the network `proxy`.
 struct Authority {
     name: String,
@@ -284,8 +323,9 @@ impl Authority {
         authority
     }
 
+    /// What a script writes there, whether or not it succeeds.
     fn inside(&self, script: &str) -> String {
-        docker(&["exec", &self.name, "sh", "-c", script])
+        attempt(&["exec", &self.name, "sh", "-c", script])
     }
 
     /// Who vouches for what it issues.
@@ -299,7 +339,7 @@ impl Authority {
         self.inside(&format!(
             "wget -qO /tmp/root --no-check-certificate https://127.0.0.1:15000/roots/0 2>/dev/null
              printf 'GET / HTTP/1.0\\r\\nHost: {domain}\\r\\n\\r\\n' |
-             openssl s_client -quiet -ign_eof -verify_return_error -verify_hostname {domain} \
+             timeout 10 openssl s_client -quiet -ign_eof -verify_return_error -verify_hostname {domain} \
                -CAfile /tmp/root -servername {domain} -connect {machine}:{port} 2>/dev/null"
         ))
     }
@@ -307,9 +347,9 @@ impl Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        docker(&["rm", "-f", &self.name]);
+        attempt(&["rm", "-f", &self.name]);
         if self.network {
-            docker(&["network", "rm", "proxy"]);
+            attempt(&["network", "rm", "proxy"]);
         }
     }
 }
@@ -360,6 +400,8 @@ async fn traefik_fetches_a_certificate_and_serves_it_after_a_restore() {
     good(&entrance.lab.run(&["backup", "restore", &entrance.domain, "--yes"]));
     docker(&["unpause", &authority.name]);
     wait_for("the page after the restore", served);
-    let fetched = docker(&["logs", &authority.name]).matches("Issued certificate").count();
+    let logs = Command::new("docker").args(["logs", &authority.name]).output().unwrap();
+    let logs = String::from_utf8_lossy(&[logs.stdout, logs.stderr].concat()).into_owned();
+    let fetched = logs.matches("Issued certificate").count();
     assert_eq!(fetched, 1, "the certificate was fetched again");
 }
