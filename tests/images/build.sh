@@ -8,19 +8,22 @@
 #                                    oidc-provider, peers, pebble, pelican, pgadmin, postfix,
 #                                    sign-on, stores, synapse, traefik, wordpress
 #
-# An image is potluck-test/NAME:1; `synapse` and `mediawiki` are two, each with its version. Its label `potluck.content` is the digest of
-# everything that went into it; an image whose label still matches is kept.
+# An image is potluck-test/NAME:1; `synapse` and `mediawiki` are two, each with its version. Its
+# label `potluck.content` is the digest of everything that went into it; an image whose label
+# still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
 # `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
 # wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is
-# node and its packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# node and its packages from npm. `jekyll`, `pelican` and `nginx` are one and the same; `traefik`
+# (its program is from PyPI), `docker-socket-proxy` and `pebble` share another; MediaWiki and
+# Matomo have Debian's own. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # `lemonldap-ng`, `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a
 # Dockerfile how they are built elsewhere.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
-# Synapse and pgAdmin also python3 with venv, and PyPI; for oidc-provider npm.
+# Synapse, pgAdmin and Traefik also python3 with venv, and PyPI; for oidc-provider npm.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
