@@ -39,7 +39,7 @@ plugins: ## Build the WebAssembly plugins; the standard ones become part of potl
 	plugins/build.sh
 
 images: ## Build the test images from Debian packages.
-	tests/images/build.sh busybox helper isso lemonldap-ng mariadb oidc-provider peers pgadmin postfix sign-on stores synapse wordpress
+	tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
 
 bench: ## Measure potluck against docker and restic (release build; takes a while).
 	@benches/run.sh

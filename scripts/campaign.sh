@@ -9,7 +9,7 @@ cd "$root"
 engine() {
     "$root/scripts/setup.sh" test
     plugins/build.sh
-    tests/images/build.sh busybox helper isso lemonldap-ng mariadb oidc-provider peers pgadmin postfix sign-on stores synapse wordpress
+    tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
     export POTLUCK_TEST_REQUIRE_ENGINE=1
 }
 
