@@ -218,6 +218,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign commons"]
 async fn a_wiki_is_upgraded_after_a_backup_and_goes_back_with_its_data_only() {
     let images = ["mediawiki:1.39", "mediawiki:1.43", "mariadb:1"];
     if real_engine().await.is_none() || !has_images(&images) {
@@ -253,6 +254,7 @@ async fn a_wiki_is_upgraded_after_a_backup_and_goes_back_with_its_data_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "make campaign commons"]
 async fn matomo_counts_a_visit_that_comes_back_from_a_backup() {
     if real_engine().await.is_none() || !has_images(&["matomo:1", "mariadb:1"]) {
         return;
