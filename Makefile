@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potluck/target
 
-.PHONY: help demo test campaign build release install plugins images bench clean
+.PHONY: help demo test campaign build release deb install plugins images bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ build: plugins ## Build potluck for development.
 release: plugins ## Build potluck as it is shipped.
 	@scripts/own-builds.sh
 	cargo build --release
+
+deb: ## Make a Debian package of potluck in dist/.
+	@scripts/deb.sh
 
 install: plugins ## Build and install potluck in ~/.cargo/bin.
 	@scripts/own-builds.sh
