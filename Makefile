@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/potluck/target
 
-.PHONY: help demo test campaign build release install plugins images bench clean
+.PHONY: help demo test campaign build release deb install plugins images bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ release: plugins ## Build potluck as it is shipped.
 	@scripts/own-builds.sh
 	cargo build --release
 
+deb: ## Make a Debian package of potluck in dist/.
+	@scripts/deb.sh
+
 install: plugins ## Build and install potluck in ~/.cargo/bin.
 	@scripts/own-builds.sh
 	@echo "building potluck as it is shipped: on two cores the first time takes 10 to 20 minutes" >&2
@@ -39,7 +42,7 @@ plugins: ## Build the WebAssembly plugins; the standard ones become part of potl
 	plugins/build.sh
 
 images: ## Build the test images from Debian packages.
-	tests/images/build.sh busybox helper isso lemonldap-ng mariadb oidc-provider peers pgadmin postfix sign-on stores synapse wordpress
+	tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
 
 bench: ## Measure potluck against docker and restic (release build; takes a while).
 	@benches/run.sh

@@ -9,7 +9,7 @@ cd "$root"
 engine() {
     "$root/scripts/setup.sh" test
     plugins/build.sh
-    tests/images/build.sh busybox helper isso lemonldap-ng mariadb oidc-provider peers pgadmin postfix sign-on stores synapse wordpress
+    tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
     export POTLUCK_TEST_REQUIRE_ENGINE=1
 }
 
@@ -70,6 +70,12 @@ sign_on() {
     cargo test --locked --test deploy sign_in_apps:: -- --nocapture --include-ignored --test-threads 2
 }
 
+# Every recipe of a common app that can be run for real: upgrades, losses, restores.
+commons() {
+    engine
+    cargo test --locked --test deploy commons:: -- --nocapture --include-ignored --test-threads 2
+}
+
 # Each kind of file in a repository, damaged in each way: no success is false.
 damage() {
     export POTLUCK_DAMAGE_EVERY=1
@@ -99,7 +105,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade mail sign-on week damage dumps newer"
+names="generated fuzz crowded crash upgrade mail sign-on commons week damage dumps newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

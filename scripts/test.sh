@@ -26,7 +26,7 @@ if [ -z "${FAST:-}" ]; then
     plugins/examples/build.sh || echo "plugins/examples: not every language could be built here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
         say "test images"
-        tests/images/build.sh busybox helper mariadb oidc-provider peers postfix sign-on stores synapse wordpress
+        tests/images/build.sh busybox docker-socket-proxy helper jekyll mariadb nginx oidc-provider peers pebble pelican postfix sign-on stores synapse traefik wordpress
     fi
 fi
 
@@ -42,7 +42,7 @@ else
     echo "cargo deny: not installed (cargo install cargo-deny)" >>"$POTLUCK_TEST_SKIPS"
 fi
 if have shellcheck; then
-    shellcheck -x -P SCRIPTDIR scripts/*.sh plugins/*.sh plugins/examples/*.sh recipes-examples/*/*.sh tests/images/*.sh benches/*.sh
+    shellcheck -x -P SCRIPTDIR scripts/*.sh tests/package/*.sh plugins/*.sh plugins/examples/*.sh recipes-examples/*/*.sh tests/images/*.sh benches/*.sh
 else
     echo "shellcheck: not installed" >>"$POTLUCK_TEST_SKIPS"
 fi

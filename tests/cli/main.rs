@@ -12,6 +12,7 @@ mod help;
 mod hostile;
 mod inspect;
 mod locks;
+mod package;
 mod plan;
 mod plugin;
 mod plugin_run;

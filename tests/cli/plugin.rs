@@ -290,6 +290,12 @@ fn the_example_recipes_pass_their_scenarios() {
         ("lemonldap-ng", "recipes-examples/lemonldap-ng/plugins/lemonldap-ng.wasm", 9),
         ("members-site", "plugins/std/built/oidc.wasm", 1),
         ("pgadmin", "plugins/std/built/oidc.wasm", 1),
+        ("mediawiki", "plugins/std/built/smtp.wasm", 1),
+        ("forgejo", "plugins/std/built/smtp.wasm", 1),
+        ("gatus", "plugins/std/built/smtp.wasm", 2),
+        ("nextcloud", "plugins/std/built/smtp.wasm", 2),
+        ("rocketchat", "plugins/std/built/smtp.wasm", 1),
+        ("matomo", "plugins/std/built/smtp.wasm", 1),
     ] {
         if !Path::new(ROOT).join(component).exists() {
             skip::skip(&format!("{component} is missing; plugins/build.sh makes it"));

@@ -1,6 +1,7 @@
 //! Deploying, looking after and removing apps and stacks.
 
 mod apps;
+mod commons;
 mod connections;
 mod crash;
 mod crash_real;

