@@ -15,6 +15,11 @@ use crate::engine::{
 pub(super) const SERVICE_LABEL: &str = "com.docker.swarm.service.name";
 pub(super) const TASK_LABEL: &str = "com.docker.swarm.task.id";
 
+/// The exit code of a program that SIGKILL ended.
+const KILLED: i64 = 137;
+/// How long after an end Docker may not have heard of its cause.
+const JUST_NOW: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
 pub(super) fn container(found: api::ContainerSummary) -> Option<Container> {
     let mut labels = found.labels.unwrap_or_default();
     Some(Container {
@@ -138,10 +143,21 @@ fn log_line(stream: Output, message: bytes::Bytes) -> LogLine {
 }
 
 /// What a container says of itself.
-pub(super) fn report(container: api::ContainerInspectResponse) -> ContainerReport {
-    let state = container.state.unwrap_or_default();
+pub(super) fn report(state: api::ContainerState) -> ContainerReport {
     let out_of_memory = state.oom_killed == Some(true);
     ContainerReport { failed_check: failed_check(state), out_of_memory }
+}
+
+/// Whether a container was killed a moment ago, and Docker may still learn that it was for
+/// want of memory. Where our clock is another than the engine's, this is a guess, and the
+/// report what Docker knows by now.
+pub(super) fn may_lack_its_cause(state: &api::ContainerState) -> bool {
+    let just_ended = state
+        .finished_at
+        .as_deref()
+        .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+        .is_some_and(|ended| ended.duration_until(jiff::Timestamp::now()) < JUST_NOW);
+    state.exit_code == Some(KILLED) && state.oom_killed != Some(true) && just_ended
 }
 
 /// What the last health check that failed printed; Docker keeps the last five.
@@ -154,6 +170,24 @@ fn failed_check(state: api::ContainerState) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_that_was_just_killed_is_looked_at_again() {
+        let now = jiff::Timestamp::now();
+        let killed = |ended: jiff::Timestamp| api::ContainerState {
+            exit_code: Some(137),
+            finished_at: Some(ended.to_string()),
+            ..Default::default()
+        };
+        assert!(may_lack_its_cause(&killed(now)));
+        assert!(!may_lack_its_cause(&killed(now - JUST_NOW)));
+        assert!(!may_lack_its_cause(&api::ContainerState { exit_code: Some(1), ..killed(now) }));
+        assert!(!may_lack_its_cause(&api::ContainerState {
+            oom_killed: Some(true),
+            ..killed(now)
+        }));
+        assert!(!may_lack_its_cause(&api::ContainerState { finished_at: None, ..killed(now) }));
+    }
 
     #[test]
     fn a_line_of_a_log_names_its_task() {

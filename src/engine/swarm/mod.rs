@@ -17,7 +17,10 @@ mod raw;
 mod ssh;
 mod tls;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bollard::{Docker, query_parameters as query};
@@ -38,6 +41,11 @@ pub use ssh::ssh_command;
 pub fn host_of(endpoint: &str) -> Option<String> {
     ssh::Target::parse(endpoint.strip_prefix("ssh://")?).ok()?.direct_host().map(str::to_owned)
 }
+
+/// How often a container that was just killed is looked at once more: Docker learns that it
+/// ended, and that the kernel did it for want of memory, from two events in any order.
+const LOOKS_FOR_A_CAUSE: usize = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// A swarm that Docker leads.
 #[derive(Debug)]
@@ -390,12 +398,20 @@ impl Engine for SwarmEngine {
         let Some(id) = found.into_iter().find_map(|container| container.id) else {
             return Ok(None);
         };
-        let about = About::new(Verb::Inspect, Kind::Container, &id);
-        match self.call(about, self.docker.inspect_container(&id, None)).await {
-            Ok(container) => Ok(Some(convert::report(container))),
-            // It went in between.
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+        let mut looks = 0;
+        loop {
+            let about = About::new(Verb::Inspect, Kind::Container, &id);
+            let state = match self.call(about, self.docker.inspect_container(&id, None)).await {
+                Ok(container) => container.state.unwrap_or_default(),
+                // It went in between.
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            looks += 1;
+            if looks > LOOKS_FOR_A_CAUSE || !convert::may_lack_its_cause(&state) {
+                return Ok(Some(convert::report(state)));
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 
