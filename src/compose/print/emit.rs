@@ -1,11 +1,9 @@
 //! Writes values as YAML that every reader parses to the same values.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
-use crate::compose::value::scalar::{self, Scalar};
-use crate::text::is_hidden;
+use super::text::{Dollar, plain_or_quoted};
+use crate::compose::value::scalar;
 
 /// Block style, two spaces a level, as docker prints.
 pub fn emit(value: &Value) -> String {
@@ -24,7 +22,7 @@ fn node(out: &mut String, value: &Value, indent: usize) {
                 if index > 0 {
                     pad(out, indent);
                 }
-                out.push_str(&text(key));
+                out.push_str(&plain_or_quoted(key, Dollar::Quoted));
                 out.push(':');
                 child(out, value, indent);
             }
@@ -74,52 +72,12 @@ fn leaf(value: &Value) -> String {
     match value {
         Value::Object(_) => "{}".into(),
         Value::Array(_) => "[]".into(),
-        Value::String(s) => text(s),
+        Value::String(s) => plain_or_quoted(s, Dollar::Quoted),
         Value::Number(number) if number.is_f64() => {
             scalar::format_float(number.as_f64().unwrap_or_default())
         }
         other => other.to_string(),
     }
-}
-
-const WORDS_OF_YAML_1_1: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-
-/// Plain where every reader sees a string, else in double quotes.
-fn text(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let safe = matches!(bytes.first(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'/' | b'_' | b'.'))
-        && bytes.iter().all(|byte| {
-            byte.is_ascii_alphanumeric() || b"_./-@=+ :,".contains(byte)
-        })
-        && !matches!(bytes.last(), Some(b' ' | b':'))
-        && !bytes.windows(2).any(|pair| pair == b": ")
-        && scalar::resolve(text) == Scalar::Str
-        // Strings that YAML 1.1 takes for something else.
-        && !WORDS_OF_YAML_1_1.iter().any(|word| text.eq_ignore_ascii_case(word))
-        && !(bytes[0].is_ascii_digit() && bytes.contains(&b':'));
-    if safe {
-        return text.to_owned();
-    }
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            // Must be parsed back as the same text, and not look like anything else.
-            c if c.is_control() || is_hidden(c) => {
-                let _ = match c as u32 {
-                    code @ ..=0xffff => write!(out, "\\u{code:04x}"),
-                    code => write!(out, "\\U{code:08x}"),
-                };
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! `compose/types`, its `yaml` tags): what is "not given" is left out.
 
 pub(crate) mod emit;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ use super::{
     read::yaml::{Node, Value},
     value::{duration, volumes::Mount},
 };
+
+pub use text::{Dollar, plain_or_quoted, quoted};
 
 /// A mapping under construction that leaves out what is not given.
 #[derive(Default)]

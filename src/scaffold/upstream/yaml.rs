@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    compose::value::scalar::{self, Scalar},
+    compose::print::{Dollar, plain_or_quoted, quoted},
     text::{is_hidden, line},
 };
 
@@ -194,42 +194,9 @@ fn is_block(text: &str) -> bool {
         && body.split('\n').all(|line| !line.ends_with(' '))
 }
 
-const WORDS_OF_YAML_1_1: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-
-/// Plain where every reader sees the same string, else in quotes.
+/// Variables are written as people write them.
 fn scalar_text(text: &str) -> String {
-    let begins = |c: char| c.is_ascii_alphanumeric() || "/_.$".contains(c);
-    let inside = |c: char| c.is_ascii_alphanumeric() || "_./-@=+ :,${}()~?;".contains(c);
-    let plain = text.starts_with(begins)
-        && text.chars().all(inside)
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && scalar::resolve(text) == Scalar::Str
-        && !WORDS_OF_YAML_1_1.iter().any(|word| text.eq_ignore_ascii_case(word))
-        && !(text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(':'));
-    if plain { text.to_owned() } else { quoted(text) }
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() || is_hidden(c) => {
-                let _ = match c as u32 {
-                    code @ ..=0xffff => write!(out, "\\u{code:04x}"),
-                    code => write!(out, "\\U{code:08x}"),
-                };
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    plain_or_quoted(text, Dollar::Plain)
 }
 
 #[cfg(test)]
