@@ -11,7 +11,7 @@ mod convert;
 mod decode;
 pub mod lint;
 mod model;
-mod print;
+pub(crate) mod print;
 mod problem;
 mod read;
 mod schema;

@@ -5,11 +5,10 @@
 use crate::support::{
     cli::{Lab, Run},
     common::{Cleanup, PATIENCE, endpoint, ports, real_engine},
-    operator::{docker, domain, folder, good, has_images, machine},
+    operator::{docker, domain, folder, good, has_images, machine, two_releases},
 };
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -178,34 +177,6 @@ const GRANTS: [&str; 8] = [
     "mail secret: smtp_password",
 ];
 
-/// The recipe of the example as a repository with both of its releases.
-fn releases(recipe: &Path) {
-    let run = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
-    };
-    run("cp", &["-r", example("mediawiki").to_str().unwrap(), recipe.to_str().unwrap()]);
-    let git = |arguments: &[&str]| {
-        let start = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-C"];
-        run("git", &[&start[..], &[recipe.to_str().unwrap()], arguments].concat());
-    };
-    git(&["init", "-q"]);
-    let files = ["compose.yml", "compose.test.yml"].map(|name| recipe.join(name));
-    let texts = files.clone().map(|file| fs::read_to_string(file).unwrap());
-    for (file, text) in files.iter().zip(&texts) {
-        let older = text.replace(NEW, OLD).replace("wiki:1.43.11", "wiki:1.39.17");
-        fs::write(file, older.replace("wiki:1.43", "wiki:1.39")).unwrap();
-    }
-    for version in [OLD, NEW] {
-        git(&["add", "--all", "--force"]);
-        git(&["commit", "-qm", version]);
-        git(&["tag", version]);
-        for (file, text) in files.iter().zip(&texts) {
-            fs::write(file, text).unwrap();
-        }
-    }
-}
-
 impl World {
     fn edit(&self, title: &str, text: &str) {
         self.inside("app", &["php", "maintenance/edit.php", "--user", "Admin", title], text);
@@ -225,7 +196,8 @@ async fn a_wiki_is_upgraded_after_a_backup_and_goes_back_with_its_data_only() {
         return;
     }
     let lab = folder();
-    releases(&lab.path("mediawiki"));
+    let older = [(NEW, OLD), ("wiki:1.43.11", "wiki:1.39.17"), ("wiki:1.43", "wiki:1.39")];
+    two_releases("mediawiki", &lab.path("mediawiki"), [OLD, NEW], &older);
     let more = ["SITE_NAME=Soup wiki", "EXTENSIONS=Cite ParserFunctions"];
     let world = World::new(lab, "./mediawiki", Some(OLD), "", &more);
     good(&world.app("deploy", &GRANTS));

@@ -6,7 +6,7 @@
 #   tests/images/build.sh NAME…      NAME: busybox, docker-socket-proxy, helper, isso, jekyll,
 #                                    lemonldap-ng, mariadb, matomo, mediawiki, nginx,
 #                                    oidc-provider, peers, pebble, pelican, pgadmin, postfix,
-#                                    sign-on, stores, synapse, traefik, wordpress
+#                                    sign-on, standin, stores, synapse, traefik, wordpress
 #
 # An image is potluck-test/NAME:1; `synapse` and `mediawiki` are two, each with its version. Its
 # label `potluck.content` is the digest of everything that went into it; an image whose label
@@ -18,6 +18,9 @@
 # node and its packages from npm. `jekyll`, `pelican` and `nginx` are one and the same; `traefik`
 # (its program is from PyPI), `docker-socket-proxy` and `pebble` share another; MediaWiki and
 # Matomo have Debian's own. The tars of all stay in ${XDG_CACHE_HOME:-~/.cache}/potluck/images.
+#
+# `standin` stands for the apps of upstream projects: it reads what theirs reads, connects to what
+# theirs connects to, and serves nothing else.
 #
 # `lemonldap-ng`, `oidc-provider`, `sign-on` and `postfix` have no upstream: their recipes say in a
 # Dockerfile how they are built elsewhere.
@@ -201,6 +204,21 @@ build_stores() {
     'ENTRYPOINT ["docker-entrypoint.sh"]' 'EXPOSE 5432 6379' \
     'ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     'ENV LANG=C.UTF-8'
+}
+
+# --- stand-ins for the apps of others -------------------------------------------
+
+# The interpreters are those that the checks of such apps' images use.
+standin_packages="curl,nodejs,php-cli,procps,python3,python3-psycopg2,python3-pymysql,ruby,wget"
+
+# shellcheck disable=SC2016 # the shell inside expands it
+standin_tidy='set -eu
+rm -rf "$1"/var/cache/* "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale'
+
+build_standin() {
+  base_image debian-standin "$standin_packages" "$standin_tidy"
+  layered standin 'ENTRYPOINT ["standin"]' \
+    'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 }
 
 # --- a mail relay and an OpenID provider in one, and clients of both -----------
@@ -615,7 +633,7 @@ build_helper() {
   say "built $image"
 }
 
-names="busybox, docker-socket-proxy, helper, isso, jekyll, lemonldap-ng, mariadb, matomo, mediawiki, nginx, oidc-provider, peers, pebble, pelican, pgadmin, postfix, sign-on, stores, synapse, traefik, wordpress"
+names="busybox, docker-socket-proxy, helper, isso, jekyll, lemonldap-ng, mariadb, matomo, mediawiki, nginx, oidc-provider, peers, pebble, pelican, pgadmin, postfix, sign-on, standin, stores, synapse, traefik, wordpress"
 [ $# -gt 0 ] || die "usage: $0 NAME… ($names)"
 command -v docker >/dev/null || die "docker is missing"
 
@@ -626,7 +644,7 @@ flock 9
 
 for name; do
   case $name in
-    busybox | helper | isso | mariadb | matomo | mediawiki | nginx | peers | pebble | pgadmin | postfix | stores | synapse | traefik | wordpress)
+    busybox | helper | isso | mariadb | matomo | mediawiki | nginx | peers | pebble | pgadmin | postfix | standin | stores | synapse | traefik | wordpress)
       "build_$name" ;;
     docker-socket-proxy) build_docker_socket_proxy ;;
     jekyll | pelican) build_sites "$name" ;;

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use super::{
     cli::{Lab, Run},
@@ -94,6 +94,36 @@ pub fn new(lab: &Lab, recipe: &str, domain: &str, more: &[&str]) -> Run {
     let mut arguments = vec!["app", "new", &folder, "--domain", domain, "--server", "here"];
     arguments.extend(more);
     lab.run(&arguments)
+}
+
+/// An example recipe as a repository with two releases, the newer being as its files are. In
+/// its compose files the older has the second text of each pair where that has the first.
+pub fn two_releases(example: &str, to: &Path, versions: [&str; 2], older: &[(&str, &str)]) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes-examples").join(example);
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    };
+    run("cp", &["-r", from.to_str().unwrap(), to.to_str().unwrap()]);
+    let git = |arguments: &[&str]| {
+        let start = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-C"];
+        run("git", &[&start[..], &[to.to_str().unwrap()], arguments].concat());
+    };
+    git(&["init", "-q"]);
+    let files = ["compose.yml", "compose.test.yml"].map(|name| to.join(name));
+    let texts = files.clone().map(|file| fs::read_to_string(file).unwrap());
+    for (file, text) in files.iter().zip(&texts) {
+        let text = older.iter().fold(text.clone(), |text, (new, old)| text.replace(new, old));
+        fs::write(file, text).unwrap();
+    }
+    for version in versions {
+        git(&["add", "--all", "--force"]);
+        git(&["commit", "-qm", version]);
+        git(&["tag", version]);
+        for (file, text) in files.iter().zip(&texts) {
+            fs::write(file, text).unwrap();
+        }
+    }
 }
 
 pub fn one_service(more: &str) -> String {

@@ -5,14 +5,14 @@ use crate::support::{
     backup::Tmpfs,
     cli::{Lab, Run},
     common::{Cleanup, PATIENCE, ports, real_engine, skip},
-    operator::{colleague, docker, domain, folder, good, has_images, has_plugin},
+    operator::{colleague, docker, domain, folder, good, has_images, has_plugin, two_releases},
 };
 
 use std::{
     collections::BTreeSet,
     fs,
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -27,7 +27,6 @@ pub const PROGRAM: &str = "update_synapse_database";
 /// In its arguments while it carries out the second half.
 pub const SECOND_HALF: &str = "--run-background-updates";
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TALK: &str = include_str!("talk.py");
 const GRANTS: [&str; 14] = [
     "--grant",
@@ -91,11 +90,12 @@ impl World {
         if !has_images(&images) || !has_plugin("synapse") {
             return None;
         }
-        let recipe = Path::new(ROOT).join("recipes-examples/synapse");
         let (domain, stack) = domain(room);
         let cleanup = Cleanup::new(&stack);
         let lab = folder();
-        releases(&recipe, &lab.path("synapse"));
+        // What differs between the two is Synapse's version, and the recipe's.
+        let older = [("0.2.0+", "0.1.0+"), ("1.163.2", "1.99.0")];
+        two_releases("synapse", &lab.path("synapse"), [OLD, NEW], &older);
         let port = format!("PORT={}", ports());
         let mut new = vec!["app", "new", "./synapse", "--server", "here", "-n"];
         new.extend(["--domain", &domain, "--set", &port]);
@@ -323,37 +323,6 @@ impl Drop for InTheWay<'_> {
         let _ = self.world.sql(end);
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// The recipe of the example as a repository with both of its releases.
-fn releases(example: &Path, recipe: &Path) {
-    let run = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
-    };
-    run("cp", &["-r", example.to_str().unwrap(), recipe.to_str().unwrap()]);
-    let git = |arguments: &[&str]| {
-        let start = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-C"];
-        run("git", &[&start[..], &[recipe.to_str().unwrap()], arguments].concat());
-    };
-    git(&["init", "-q"]);
-    // What differs between the two is Synapse's version, and the recipe's.
-    let ((old, old_synapse), (new, new_synapse)) =
-        (OLD.split_once("+v").unwrap(), NEW.split_once("+v").unwrap());
-    let files = ["compose.yml", "compose.test.yml"].map(|name| recipe.join(name));
-    let texts = files.clone().map(|file| fs::read_to_string(file).unwrap());
-    for (file, text) in files.iter().zip(&texts) {
-        let older = text.replace(&format!("{new}+"), &format!("{old}+"));
-        fs::write(file, older.replace(new_synapse, old_synapse)).unwrap();
-    }
-    for version in [OLD, NEW] {
-        git(&["add", "--all", "--force"]);
-        git(&["commit", "-qm", version]);
-        git(&["tag", version]);
-        for (file, text) in files.iter().zip(&texts) {
-            fs::write(file, text).unwrap();
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 # The part of the upstream mariadb image's contract that recipes use: on an
 # empty data folder, a server without network takes the first settings; then
 # the real one starts. MARIADB_ROOT_PASSWORD, MARIADB_DATABASE, MARIADB_USER and
-# MARIADB_PASSWORD, each also as …_FILE.
+# MARIADB_PASSWORD, each also as …_FILE and with MYSQL for MARIADB;
+# MARIADB_RANDOM_ROOT_PASSWORD, MARIADB_ALLOW_EMPTY_ROOT_PASSWORD.
 set -eu
 
 data=/var/lib/mysql
@@ -21,14 +22,24 @@ from_file() {
   printf '%s' "$value"
 }
 
+# setting NAME: that of MariaDB, else the one of MySQL's name.
+setting() {
+  value=$(from_file "MARIADB_$1")
+  [ -n "$value" ] || value=$(from_file "MYSQL_$1")
+  printf '%s' "$value"
+}
+
 quoted() { printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g"; }
 
 initialise() {
-  root_password=$(from_file MARIADB_ROOT_PASSWORD)
-  database=$(from_file MARIADB_DATABASE)
-  user=$(from_file MARIADB_USER)
-  password=$(from_file MARIADB_PASSWORD)
-  if [ -z "$root_password" ]; then
+  root_password=$(setting ROOT_PASSWORD)
+  database=$(setting DATABASE)
+  user=$(setting USER)
+  password=$(setting PASSWORD)
+  if [ -n "${MARIADB_RANDOM_ROOT_PASSWORD:-${MYSQL_RANDOM_ROOT_PASSWORD:-}}" ]; then
+    root_password=$(cat /proc/sys/kernel/random/uuid)
+  fi
+  if [ -z "$root_password${MARIADB_ALLOW_EMPTY_ROOT_PASSWORD:-${MYSQL_ALLOW_EMPTY_PASSWORD:-}}" ]; then
     say "the database is not initialised and MARIADB_ROOT_PASSWORD is not set"
     exit 1
   fi
@@ -73,7 +84,8 @@ initialise() {
   say "initialised"
 }
 
-[ "${1:-mariadbd}" = mariadbd ] || exec "$@"
+case ${1:-} in -*) set -- mariadbd "$@" ;; esac
+case ${1:-mariadbd} in mariadbd | mysqld) ;; *) exec "$@" ;; esac
 
 mkdir -p /run/mysqld
 chown mysql:mysql /run/mysqld "$data"

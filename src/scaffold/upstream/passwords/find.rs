@@ -1,0 +1,269 @@
+//! Which passwords there are, and whether every image that uses one reads files.
+
+use super::super::{
+    draft::{Draft, Variable, Words},
+    family::Kind,
+    judge::{self, Origin},
+    names,
+    project::Project,
+    reference,
+};
+use super::password::{Password, Place, Use};
+
+pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
+    let mut passwords: Vec<Password> = vec![];
+    // A store first: it has the name of a password, and tells that of root from others.
+    let is_store = |draft: &Draft, index: usize| {
+        matches!(
+            draft.services[index].kind(),
+            Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis)
+        )
+    };
+    let mut order: Vec<usize> = (0..draft.services.len()).collect();
+    order.sort_by_key(|index| !is_store(draft, *index));
+    let secret_variable = |name: &str| {
+        let value = project.setting(name).unwrap_or_default();
+        judge::is_secret_name(name) && (value.is_empty() || judge::is_secret_value(value))
+    };
+    for index in order {
+        let mut left_out = vec![];
+        let mut first = None;
+        let key_of_service = draft.services[index].key.clone();
+        let env = std::mem::take(&mut draft.services[index].env);
+        let mut kept = vec![];
+        for mut variable in env {
+            let key = variable.key.clone();
+            with_address(&mut variable, project);
+            let written = match &variable.value {
+                Some(value) => value.clone(),
+                // Taken from the settings.
+                None if judge::is_secret_name(&key) => format!("${{{key}}}"),
+                None => {
+                    kept.push(variable);
+                    continue;
+                }
+            };
+            let value = project.resolved(&written);
+            if judge::is_secret_name(&key) && (value.is_empty() || judge::is_secret_value(&value)) {
+                let optional =
+                    reference::sole(&written).is_some_and(|it| it.default.as_deref() == Some(""));
+                let elsewhere = judge::origin(&key) == Origin::Elsewhere;
+                if value.is_empty() && (variable.value.is_none() || optional || elsewhere) {
+                    first = first.or(variable.position.clone());
+                    left_out.push(key);
+                    continue;
+                }
+                let (name, literal) = match reference::sole(&written) {
+                    Some(sole) => {
+                        let default = sole
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
+                        (Some(sole.name), default)
+                    }
+                    // One file for several services has one value for all.
+                    None => (
+                        variable.file.as_ref().map(|_| key.clone()),
+                        Some(value).filter(|it| !it.is_empty()),
+                    ),
+                };
+                let found = Use { service: index, place: Place::Whole, key: key.clone() };
+                put(&mut passwords, project, name, literal, found);
+            } else if let Some(range) = judge::password_in(&written) {
+                let part = &written[range];
+                let sole = reference::sole(part);
+                let literal = match &sole {
+                    Some(sole) => sole
+                        .default
+                        .as_deref()
+                        .map(|it| project.resolved(it))
+                        .filter(|it| !it.is_empty()),
+                    None => Some(project.resolved(part)),
+                };
+                let found = Use { service: index, place: Place::Within, key: key.clone() };
+                put(&mut passwords, project, sole.map(|it| it.name), literal, found);
+            } else {
+                for used in reference::variables(&written) {
+                    let known =
+                        passwords.iter().any(|it| it.variable.as_deref() == Some(&used.name));
+                    if known || secret_variable(&used.name) {
+                        let is_whole = reference::sole(&written).is_some();
+                        let place = if is_whole { Place::Whole } else { Place::Within };
+                        let literal = used
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
+                        put(
+                            &mut passwords,
+                            project,
+                            Some(used.name),
+                            literal,
+                            Use { service: index, place, key: key.clone() },
+                        );
+                    }
+                }
+            }
+            kept.push(variable);
+        }
+        draft.services[index].env = kept;
+        if !left_out.is_empty() {
+            let name = names::secret(&left_out[0]);
+            draft.log.decision(
+                &key_of_service,
+                first,
+                format!("left out, as the upstream gives no value: {}", left_out.join(", ")),
+                format!(
+                    "for those that your apps need, add a secret such as `{name}` to \
+                         compose.yml, and what reads it"
+                ),
+            );
+        }
+        let service = &mut draft.services[index];
+        let mut found = vec![];
+        for words in [&mut service.command, &mut service.entrypoint].into_iter().flatten() {
+            for text in words.texts() {
+                for used in reference::variables(text) {
+                    if secret_variable(&used.name) {
+                        let literal = used
+                            .default
+                            .map(|it| project.resolved(&it))
+                            .filter(|it| !it.is_empty());
+                        found.push((Some(used.name.clone()), literal, used.name));
+                    }
+                }
+            }
+            found.extend(flags(words).into_iter().map(|(flag, value)| (None, Some(value), flag)));
+        }
+        for (name, literal, key) in found {
+            put(
+                &mut passwords,
+                project,
+                name,
+                literal,
+                Use { service: index, place: Place::Command, key },
+            );
+        }
+    }
+    passwords
+}
+
+/// An address with a password that a variable holds as a whole is one here.
+fn with_address(variable: &mut Variable, project: &Project) {
+    let written = variable.value.clone().unwrap_or_else(|| format!("${{{}}}", variable.key));
+    if reference::sole(&written).is_some() {
+        let value = project.resolved(&written);
+        if judge::password_in(&value).is_some() {
+            variable.value = Some(value.replace('$', "$$"));
+        }
+    }
+}
+
+/// Passwords in arguments: `--requirepass x`, `--password=x`.
+fn flags(words: &mut Words) -> Vec<(String, String)> {
+    let words: Vec<String> = match words {
+        Words::Line(line) => line.split_whitespace().map(str::to_owned).collect(),
+        Words::List(words) if words.len() == 1 || words.iter().any(|it| it.contains(' ')) => {
+            words.iter().flat_map(|it| it.split_whitespace().map(str::to_owned)).collect()
+        }
+        Words::List(words) => words.clone(),
+    };
+    let secret = |flag: &str| {
+        let name = flag.trim_start_matches('-').replace(['-', '.'], "_");
+        flag.starts_with('-')
+            && (name == "requirepass" || name == "masterauth" || judge::is_secret_name(&name))
+    };
+    let value = |text: &str| {
+        let text = text.trim_matches(['"', '\'']);
+        let good = !text.is_empty()
+            && !text.contains('$')
+            && !text.starts_with('-')
+            && judge::is_secret_value(text);
+        good.then(|| text.to_owned())
+    };
+    let mut found = vec![];
+    for (index, word) in words.iter().enumerate() {
+        if let Some(range) = judge::password_in(word) {
+            found.extend(value(&word[range]).map(|it| ("an address".to_owned(), it)));
+        }
+        match word.split_once('=') {
+            Some((flag, given)) if secret(flag) => {
+                found.extend(value(given).map(|it| (flag.to_owned(), it)))
+            }
+            None if secret(word) => {
+                found.extend(
+                    words.get(index + 1).and_then(|it| value(it)).map(|it| (word.clone(), it)),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Adds a use to the password that it is of.
+fn put(
+    passwords: &mut Vec<Password>,
+    project: &Project,
+    variable: Option<String>,
+    literal: Option<String>,
+    found: Use,
+) {
+    let value = |password: &Password| {
+        let set = password
+            .variable
+            .as_deref()
+            .and_then(|name| project.setting(name))
+            .filter(|it| !it.is_empty());
+        set.map(str::to_owned).or_else(|| password.literal.clone())
+    };
+    if let Some(name) = &variable
+        && let Some(known) = passwords.iter_mut().find(|it| it.variable.as_ref() == Some(name))
+    {
+        known.literal = known.literal.take().or(literal);
+        known.uses.push(found);
+        return;
+    }
+    let wanted =
+        value(&Password { variable: variable.clone(), literal: literal.clone(), uses: vec![] });
+    let is_password =
+        |found: &Use| found.place != Place::Whole || judge::is_password_name(&found.key);
+    let same = |password: &Password| {
+        // Two variables are two passwords, even if an example has one value for both.
+        let apart = password.variable.is_some() && variable.is_some();
+        !apart
+            && wanted.is_some()
+            && value(password) == wanted
+            // In one service, two variables mean two things.
+            && !password.uses.iter().any(|it| it.service == found.service && it.key != found.key)
+            && password.uses.iter().any(|it| {
+                it.key == found.key || is_password(it) && is_password(&found)
+            })
+    };
+    let root = |password: &Password| password.uses.iter().any(|it| judge::is_root(&it.key));
+    let mut fitting: Vec<usize> =
+        (0..passwords.len()).filter(|index| same(&passwords[*index])).collect();
+    fitting.sort_by_key(|index| root(&passwords[*index]) != judge::is_root(&found.key));
+    match fitting.first() {
+        Some(index) => {
+            let password = &mut passwords[*index];
+            password.variable = password.variable.take().or(variable);
+            password.literal = password.literal.take().or(literal);
+            password.uses.push(found);
+        }
+        None => passwords.push(Password { variable, literal, uses: vec![found] }),
+    }
+}
+
+/// Whether all images that use it read it from a file.
+pub(super) fn is_readable(draft: &Draft, password: &Password) -> bool {
+    let reads = |found: &Use| {
+        let service = &draft.services[found.service];
+        match found.place {
+            Place::Whole | Place::Within => {
+                service.family.is_some_and(|family| family.reads(&found.key))
+            }
+            Place::Command => service.is(Kind::Redis),
+        }
+    };
+    password.uses.iter().all(reads)
+}
