@@ -42,7 +42,7 @@ plugins: ## Build the WebAssembly plugins; the standard ones become part of potl
 	plugins/build.sh
 
 images: ## Build the test images from Debian packages.
-	tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
+	tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on standin stores synapse traefik wordpress
 
 bench: ## Measure potluck against docker and restic (release build; takes a while).
 	@benches/run.sh

@@ -9,7 +9,7 @@ cd "$root"
 engine() {
     "$root/scripts/setup.sh" test
     plugins/build.sh
-    tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on stores synapse traefik wordpress
+    tests/images/build.sh busybox docker-socket-proxy helper isso jekyll lemonldap-ng mariadb matomo mediawiki nginx oidc-provider peers pebble pelican pgadmin postfix sign-on standin stores synapse traefik wordpress
     export POTLUCK_TEST_REQUIRE_ENGINE=1
 }
 
@@ -76,6 +76,12 @@ commons() {
     cargo test --locked --test deploy commons:: -- --nocapture --include-ignored --test-threads 2
 }
 
+# Recipes made of what projects publish for Docker Compose, deployed as they were made.
+upstream() {
+    engine
+    cargo test --locked --test deploy upstream:: -- --nocapture --include-ignored --test-threads 1
+}
+
 # Each kind of file in a repository, damaged in each way: no success is false.
 damage() {
     export POTLUCK_DAMAGE_EVERY=1
@@ -105,7 +111,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade mail sign-on commons week damage dumps newer"
+names="generated fuzz crowded crash upgrade mail sign-on commons upstream week damage dumps newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

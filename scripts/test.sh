@@ -26,7 +26,7 @@ if [ -z "${FAST:-}" ]; then
     plugins/examples/build.sh || echo "plugins/examples: not every language could be built here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
         say "test images"
-        tests/images/build.sh busybox docker-socket-proxy helper jekyll mariadb nginx oidc-provider peers pebble pelican postfix sign-on stores synapse traefik wordpress
+        tests/images/build.sh busybox docker-socket-proxy helper jekyll mariadb nginx oidc-provider peers pebble pelican postfix sign-on standin stores synapse traefik wordpress
     fi
 fi
 

@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{
     cli::Lab,
-    signing::{Keys, git},
+    signing::{Keys, git, host},
 };
 
 const WHO: [&str; 4] = ["-N", "Anna", "-e", "anna@example.org"];
@@ -185,27 +185,12 @@ fn a_release_is_signed_as_git_is_configured_and_published_where_it_came_from() {
     let (lab, place) = with_recipe();
     let keys = Keys::new();
     let ran = lab.path("ran");
-    lab.write(
-        "ssh",
-        &format!(
-            "#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\ncd {}/hosts || exit 255\n\
-             eval \"$(echo \"$2\" | sed \"s#'/#'#\")\"\n",
-            lab.path("").display()
-        ),
+    let (upstream, config) = host(&lab.path(""), "wiki.git");
+    let signs = format!(
+        "{config}[gpg]\n\tformat = ssh\n[tag]\n\tgpgSign = true\n[user]\n\tsigningKey = {}\n",
+        keys.of("anna").display()
     );
-    fs::set_permissions(lab.path("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
-    lab.write(
-        "home/.gitconfig",
-        &format!(
-            "[core]\n\tsshCommand = {}\n[gpg]\n\tformat = ssh\n[tag]\n\tgpgSign = true\n[user]\n\
-             \tsigningKey = {}\n[safe]\n\tdirectory = *\n",
-            lab.path("ssh").display(),
-            keys.of("anna").display()
-        ),
-    );
-    let upstream = lab.path("hosts/wiki.git");
-    fs::create_dir_all(&upstream).unwrap();
-    git(&upstream, &["init", "--quiet", "--bare", "--initial-branch=main"]);
+    lab.write("home/.gitconfig", &signs);
     git(&place, &["remote", "add", "origin", "ssh://git@git.example.org/wiki.git"]);
     // Neither the clone's hooks nor its configuration run anything.
     let touch = format!("touch {}", ran.display());

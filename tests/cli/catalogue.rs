@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{
     browser::Browser,
     cli::Lab,
-    signing::{git, repository},
+    signing::{git, host, repository, save},
 };
 
 const COMPOSE: &str = "services:\n  app:\n    image: example.invalid/app:1\n    healthcheck: {test: \
@@ -83,6 +83,50 @@ fn features_are_computed_and_not_claimed() {
     let before = fs::read(lab.path("potluck/catalogue/index.html")).unwrap();
     done(&lab, &["catalogue", "generate", "--from", "all"]);
     assert_eq!(fs::read(lab.path("potluck/catalogue/index.html")).unwrap(), before);
+}
+
+#[test]
+fn list_and_pages_are_published_where_the_catalogue_came_from() {
+    let lab = with_folder();
+    let (upstream, config) = host(&lab.path(""), "catalogue.git");
+    lab.write("home/.gitconfig", &config);
+    let first = lab.path("first");
+    repository(&first, "services: {}\n");
+    fs::write(first.join("recipes.json"), "{\"other\": {\"name\": \"other\"}}").unwrap();
+    save(&first, "a list");
+    git(&first, &["push", "--quiet", upstream.to_str().unwrap(), "main"]);
+    done(&lab, &["catalogue", "sync", "ssh://git@git.example.org/catalogue.git"]);
+
+    let who = ["-N", "Anna", "-e", "anna@example.org"];
+    let publish = [&["catalogue", "generate", "--from", "all", "--publish", "--json"], &who[..]];
+    let made = lab.json(&publish.concat());
+    let commit = made["commit"].as_str().unwrap();
+    assert_eq!(git(&upstream, &["rev-parse", "main"]), commit);
+    let there = |path: &str| git(&upstream, &["show", &format!("main:{path}")]);
+    let list: Value = serde_json::from_str(&there("recipes.json")).unwrap();
+    let names: Vec<_> = list.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["evil", "other", "plain", "wiki"]);
+    assert!(there("index.html").contains("recipes/wiki.html"));
+    assert!(there("recipes/wiki.html").contains("Pages for everyone."));
+    // What was not made here stays.
+    assert_eq!(there("compose.yml"), "services: {}");
+
+    assert_eq!(lab.json(&publish.concat())["commit"], Value::Null);
+    assert_eq!(git(&upstream, &["rev-list", "--count", "main"]), "3");
+
+    // Somebody else was faster: nothing of theirs is overwritten.
+    fs::write(first.join("recipes.json"), "{}").unwrap();
+    git(
+        &first,
+        &["pull", "--quiet", "--rebase", "-X", "theirs", upstream.to_str().unwrap(), "main"],
+    );
+    let theirs = save(&first, "theirs");
+    git(&first, &["push", "--quiet", upstream.to_str().unwrap(), "main"]);
+    lab.write("all/late/compose.yml", "services: {app: {image: 'a:1'}}\n");
+    let run = lab.run(&publish.concat());
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("potluck catalogue sync"), "{run}");
+    assert_eq!(git(&upstream, &["rev-parse", "main"]), theirs);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod stacks;
 mod switch;
 mod synapse;
 mod upgrade;
+mod upstream;
 mod verbs;
 mod versions;
 mod wordpress;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -54,6 +55,24 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
         .unwrap();
     assert!(output.status.success(), "git {arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Makes every host that git reaches over ssh one of this machine: its repositories are in the
+/// folder `hosts` below this one, which has an empty one of this name afterwards. The lines are
+/// for git's own configuration.
+pub fn host(folder: &Path, repository: &str) -> (PathBuf, String) {
+    let ssh = folder.join("ssh");
+    let script = format!(
+        "#!/bin/sh\nwhile [ $# -gt 2 ]; do shift; done\ncd {}/hosts || exit 255\n\
+         eval \"$(echo \"$2\" | sed \"s#'/#'#\")\"\n",
+        folder.display()
+    );
+    fs::write(&ssh, script).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let there = folder.join("hosts").join(repository);
+    fs::create_dir_all(&there).unwrap();
+    git(&there, &["init", "--quiet", "--bare", "--initial-branch=main"]);
+    (there, format!("[core]\n\tsshCommand = {}\n[safe]\n\tdirectory = *\n", ssh.display()))
 }
 
 /// A repository with the files of a recipe, committed.

@@ -41,6 +41,9 @@ use super::{retries::Watch, unread::Unread};
 /// How long restic gets to remove its lock after an interrupt. Against a slow
 /// remote store this takes a few seconds.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long a run's standard error is read once it is gone: what it started for itself, such as
+/// rclone or ssh, may outlive it with the stream open.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long restic gets to say that it began before it is interrupted anyway:
 /// a slow remote store takes its time to open.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -249,14 +252,14 @@ async fn keep(
     mut watch: Watch,
 ) -> io::Result<Ended> {
     let stderr = child.stderr.take();
+    let mut said = Said::default();
     let read = async {
         let mut give_up = || {
             stopping.signal.interrupt();
             stopping.interrupted.cancel();
         };
-        match stderr {
-            Some(stderr) => tail(stderr, &mut watch, &mut give_up).await,
-            None => Default::default(),
+        if let Some(stderr) = stderr {
+            listen(stderr, &mut said, &mut watch, &mut give_up).await;
         }
     };
     let wait = async {
@@ -271,8 +274,19 @@ async fn keep(
         stopping.signal.gone();
         status
     };
-    let (status, (stderr, unread)) = tokio::join!(wait, read);
+    let status = {
+        tokio::pin!(read, wait);
+        tokio::select! {
+            status = &mut wait => {
+                let _ = tokio::time::timeout(LAST_WORDS, read).await;
+                status
+            }
+            () = &mut read => wait.await,
+        }
+    };
     drop(held);
+    let Said { kept, unread } = said;
+    let stderr = kept.into_text();
     Ok(Ended { status: status?, stderr, unread, gave_up: watch.gave_up() })
 }
 
@@ -363,13 +377,13 @@ impl Said {
     }
 }
 
-/// Reads to the end, keeping the last [`STDERR_KEPT`] bytes.
-async fn tail(
+/// Reads to the end.
+async fn listen(
     mut from: impl AsyncRead + Unpin,
+    said: &mut Said,
     watch: &mut Watch,
     give_up: &mut (dyn FnMut() + Send),
-) -> (String, Unread) {
-    let mut said = Said::default();
+) {
     let mut buffer = [0; 4096];
     // A broken pipe on standard error is the end of it, too.
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
@@ -377,7 +391,6 @@ async fn tail(
             give_up();
         }
     }
-    (said.kept.into_text(), said.unread)
 }
 
 /// A run whose end is not known: of one in a helper container the engine says why.
@@ -451,6 +464,18 @@ mod tests {
         tracker.close();
         tracker.wait().await;
         assert_eq!(std::fs::read_to_string(said).unwrap(), "interrupted\n");
+    }
+
+    #[tokio::test]
+    async fn what_outlives_a_run_is_not_waited_for() {
+        let tracker = TaskTracker::new();
+        let command = shell("sleep 600 >/dev/null & echo $! said >&2; exit 3");
+        let process = Process::start(command, &tracker, Watch::default()).unwrap();
+        let ended = process.wait().await.unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        let left = ended.stderr.strip_suffix(" said\n").unwrap();
+        let left = Pid::from_raw(left.parse().unwrap()).unwrap();
+        kill_process(left, Signal::KILL).unwrap();
     }
 
     #[tokio::test]

@@ -65,6 +65,13 @@ fn one(note: &Note, findings: &mut Findings<'_>) {
                  never fails"
             ),
         ),
+        NoteKind::DefaultNested(text) => (
+            &rules::NESTED_DEFAULT,
+            format!(
+                "docker reads `${{{text}}}` to this brace: the variable within is not filled in, \
+                 and the next brace is text"
+            ),
+        ),
         NoteKind::ErrorSwallowed(error) => (
             &rules::ERROR_SWALLOWED,
             format!("{error}; docker says nothing, because another variable follows"),

@@ -29,6 +29,8 @@ pub struct Note {
 pub enum NoteKind {
     /// `${V:?… - …}`: holds a dash, so that docker takes it for a default.
     RequiredNeverFails(String),
+    /// `${V:-…${W}…}`, which ends at its first brace.
+    DefaultNested(String),
     /// A variable that is required or malformed, hidden by a later one in the
     /// same value: docker keeps only the last outcome.
     ErrorSwallowed(String),
@@ -372,6 +374,9 @@ fn resolve(
         if name.contains('?') {
             notes.push(NoteKind::RequiredNeverFails(expression.to_owned()));
         }
+        if default.contains("${") && notes.len() < MOST_NOTES_OF_A_VALUE {
+            notes.push(NoteKind::DefaultNested(expression.to_owned()));
+        }
         let soft = expression.contains(":-");
         return Ok(match lookup(name) {
             Some(value) if !(soft && value.is_empty()) => value,
@@ -515,6 +520,20 @@ mod tests {
         let mut notes = vec![];
         let _ = substitute("${NOPE:?x} $FOO", &env, &mut notes, &mut { MOST_FILLED });
         assert!(matches!(notes[..], [NoteKind::ErrorSwallowed(_)]));
+    }
+
+    #[test]
+    fn a_default_in_a_default_is_noted() {
+        let mut notes = vec![];
+        let text = "${NOPE:-https://${FOO}}";
+        let value = substitute(text, &env, &mut notes, &mut { MOST_FILLED }).unwrap();
+        assert_eq!(value, "https://${FOO}");
+        let note = NoteKind::DefaultNested("NOPE:-https://${FOO".into());
+        assert_eq!(notes, [note]);
+        assert_eq!(
+            substitute("${FOO:-${NOPE}}", &env, &mut vec![], &mut { MOST_FILLED }).unwrap(),
+            format!("{}}}", env("FOO").unwrap())
+        );
     }
 
     #[test]

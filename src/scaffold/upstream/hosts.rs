@@ -180,7 +180,8 @@ pub fn own(draft: &mut Draft, project: &Project) {
 fn is_example(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     !host.is_empty()
-        && (EXAMPLES.contains(&host.as_str())
+        && (host.starts_with("your-")
+            || EXAMPLES.contains(&host.as_str())
             || EXAMPLES.iter().any(|example| host.starts_with(&format!("{example}.")))
             || [
                 ".example.com",
@@ -213,6 +214,7 @@ mod tests {
         assert!(
             is_example("localhost:3000")
                 && is_example("cloud.example.com")
+                && is_example("your-wiki.wiki.org")
                 && !is_example("matomo.org")
         );
     }

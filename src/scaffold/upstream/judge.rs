@@ -127,25 +127,22 @@ pub fn is_secret_name(name: &str) -> bool {
         [.., before, "KEY"] => KEYS.contains(before) || before.ends_with("SECRET"),
         [.., "KEY", "PASSWORD" | "PASSPHRASE"] => true,
         // Key pairs of WordPress and the like.
-        [.., last] => {
-            LAST.contains(last)
-                || last.ends_with("PASSWORD")
-                || last.ends_with("PASSWD")
-                || last.ends_with("SECRET")
-        }
+        [.., last] => LAST.contains(last) || ends_as_password(last) || last.ends_with("SECRET"),
     }
+}
+
+/// `DBPASS`, `ROOTPASSWORD`.
+fn ends_as_password(word: &str) -> bool {
+    let is_other = ["BYPASS", "COMPASS"].contains(&word);
+    !is_other && ["PASS", "PASSWORD", "PASSWD"].iter().any(|end| word.ends_with(end))
 }
 
 /// Whether two variables with one value mean one thing: passwords do, where a key that
 /// happens to have the same placeholder does not.
 pub fn is_password_name(name: &str) -> bool {
     let words = words(name);
-    let password = |word: &String| {
-        word.starts_with("PASS")
-            || word.ends_with("PASSWORD")
-            || word.ends_with("PASSWD")
-            || word == "PWD"
-    };
+    let password =
+        |word: &String| word.starts_with("PASS") || ends_as_password(word) || word == "PWD";
     words.last().is_some_and(password)
 }
 
@@ -209,13 +206,15 @@ mod tests {
                 "DB_PASSWORD MYSQL_ROOT_PASSWORD SECRET_KEY SECRET_KEY_BASE APP_KEY API_KEY \
                  JWT_SECRET ADMIN_TOKEN \
                  GITEA__database__PASSWD OTP_SECRET N8N_ENCRYPTION_KEY PG_PASS HASH_SALT VAPID_PRIVATE_KEY \
-                 PAPERLESS_SECRET_KEY SMTP_USER_PWD TOTP_VAULT_KEY SYMFONY__ENV__DATABASE_PASSWORD",
+                 PAPERLESS_SECRET_KEY SMTP_USER_PWD TOTP_VAULT_KEY SYMFONY__ENV__DATABASE_PASSWORD \
+                 PAPERLESS_DBPASS",
                 true,
             ),
             (
                 "PUBLIC_KEY VAPID_PUBLIC_KEY DB_PASSWORD_FILE TOKEN_EXPIRY PASSWORD_LENGTH \
                  ACCESS_KEY_ID SORT_KEY \
-                 PWD ALLOW_EMPTY_PASSWORD DB_USER SECRET_NAME KEY REDIS_KEY_PREFIX SSH_PORT",
+                 PWD ALLOW_EMPTY_PASSWORD DB_USER SECRET_NAME KEY REDIS_KEY_PREFIX SSH_PORT \
+                 CACHE_BYPASS",
                 false,
             ),
         ] {

@@ -79,7 +79,7 @@ redis-server)
   cd /data
   chown redis:redis .
   shift
-  as redis redis-server --protected-mode no "$@"
+  as redis redis-server "$@" --protected-mode no
   ;;
 esac
 exec "$@"
