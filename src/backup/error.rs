@@ -22,6 +22,9 @@ pub enum Error {
     /// There were files, but all of them vanished before they could be read.
     #[error("restic failed to {what}: all files vanished before they were read")]
     AllVanished { what: String },
+    /// There were files, but the recipe's patterns leave out every one of them.
+    #[error("restic failed to {what}: nothing is left but what the recipe leaves out")]
+    AllLeftOut { what: String },
     #[error(transparent)]
     Home(#[from] crate::home::Error),
     #[error(transparent)]

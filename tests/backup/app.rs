@@ -332,6 +332,25 @@ async fn a_recipe_without_a_plugin_has_all_its_volumes_saved() {
     assert_eq!(fixture.run("db", "ls /data").await, "");
 }
 
+/// As that of an app whose only file is the database that a dump saves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_of_which_everything_is_left_out_is_saved_as_empty() {
+    let volume = BackupItem::Volume {
+        name: "content".into(),
+        paths: Vec::new(),
+        exclude: vec!["*.tmp".into()],
+    };
+    let Some(fixture) = Fixture::new(COMPOSE, Some(&[volume])).await else { return };
+    fixture.deploy().await;
+    fixture.run("app", "echo draft >/content/a.tmp").await;
+    let report = fixture.create().await.unwrap();
+    let item = report.items.iter().find(|item| item.name == "content").unwrap();
+    assert_eq!(item.snapshot, None);
+    fixture.run("app", "echo other >/content/b").await;
+    fixture.restore().await.unwrap();
+    assert_eq!(fixture.run("app", "ls /content").await, "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_never_makes_a_repository_anew() {
     let Some(fixture) = Fixture::new(COMPOSE, None).await else { return };

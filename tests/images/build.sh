@@ -209,7 +209,7 @@ build_stores() {
 # --- stand-ins for the apps of others -------------------------------------------
 
 # The interpreters are those that the checks of such apps' images use.
-standin_packages="curl,nodejs,php-cli,procps,python3,python3-psycopg2,python3-pymysql,ruby,wget"
+standin_packages="curl,nodejs,php-cli,procps,python3,python3-psycopg2,python3-pymysql,ruby,sqlite3,wget"
 
 # shellcheck disable=SC2016 # the shell inside expands it
 standin_tidy='set -eu

@@ -432,7 +432,8 @@ impl Restic {
             arguments.extend(paths.iter().map(|p| format!("./{p}").into()));
         }
         let action = format!("store {}", view.path().display());
-        let source = Source::Folder { root: view.path().to_owned(), paths: paths.to_vec() };
+        let (root, leaves_out) = (view.path().to_owned(), !exclude.is_empty());
+        let source = Source::Folder { root, paths: paths.to_vec(), leaves_out };
         let process = self.start_in(view, &arguments).await?;
         Ok(Upload::new(process, source, action, self.name.clone()))
     }

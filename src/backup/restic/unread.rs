@@ -85,6 +85,11 @@ impl Unread {
         self.failed == 0 && self.unclear.iter().any(|name| !gone(name))
     }
 
+    /// Whether restic read all that it was to read.
+    pub fn is_none(&self) -> bool {
+        self.failed == 0 && self.vanished_count == 0 && self.unclear.is_empty()
+    }
+
     /// The vanished files, if nothing else went wrong. `gone` checks
     /// whether a path that restic did not explain is missing.
     pub fn forgiven(&self, gone: impl Fn(&str) -> bool) -> Option<Vanished> {

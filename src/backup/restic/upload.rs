@@ -27,7 +27,7 @@ use super::{
 /// name two files of 4 kB each.
 const LONGEST_LINE: usize = 256 * 1024;
 
-/// What restic says when all that it found was gone before it could be read.
+/// What restic says when all that it found was gone before it could be read, or was left out.
 const EMPTY: &str = "snapshot is empty";
 
 /// How far a folder's backup is.
@@ -54,8 +54,9 @@ pub struct Upload {
 pub(super) enum Source {
     /// What it is given.
     Stream,
-    /// Paths of a folder; all of it when there are none.
-    Folder { root: PathBuf, paths: Vec<String> },
+    /// Paths of a folder; all of it when there are none. `leaves_out` says whether there are
+    /// patterns of what is not read.
+    Folder { root: PathBuf, paths: Vec<String>, leaves_out: bool },
 }
 
 impl Upload {
@@ -157,7 +158,7 @@ impl Upload {
         match judge(&doing, &ended) {
             Ok(()) => Ok(Vanished::default()),
             Err(error @ Error::Partial { .. }) => {
-                let Source::Folder { root, paths } = &self.source else { return Err(error) };
+                let Source::Folder { root, paths, .. } = &self.source else { return Err(error) };
                 let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
                 let vanished = ended.unread.forgiven(gone);
                 let whole = vanished.filter(|vanished| !misses_a_path(root, paths, vanished));
@@ -172,11 +173,17 @@ impl Upload {
                 })
             }
             Err(error) => {
-                let Source::Folder { root, paths } = &self.source else { return Err(error) };
+                let Source::Folder { root, paths, leaves_out } = &self.source else {
+                    return Err(error);
+                };
+                let is_empty = ended.stderr.contains(EMPTY);
+                if is_empty && *leaves_out && ended.unread.is_none() {
+                    return Err(Error::AllLeftOut { what: self.action.clone() });
+                }
                 let gone = |name: &str| relative(root, name).is_some_and(|path| gone(&path));
                 let vanished = ended.unread.forgiven(gone);
                 let whole = vanished.is_some_and(|all| !misses_a_path(root, paths, &all));
-                if whole && ended.stderr.contains(EMPTY) {
+                if whole && is_empty {
                     return Err(Error::AllVanished { what: self.action.clone() });
                 }
                 Err(error)

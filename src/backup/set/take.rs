@@ -252,7 +252,7 @@ impl Taking<'_> {
         Ok((summary, facts))
     }
 
-    /// None where all files vanished before they were read.
+    /// None where all files vanished before they were read, or are left out.
     async fn read_folder(
         &self,
         folder: &Place,
@@ -278,6 +278,8 @@ impl Taking<'_> {
                     self.warnings.add(&**self.progress, said);
                     self.forget_item(label).await?;
                 }
+                // As of a database's file alone, whose dump has what is in it.
+                Err(Error::AllLeftOut { .. }) => return Ok(None),
                 // Files that come and go: there may be others now.
                 Err(Error::AllVanished { .. }) if attempt < TRIES => {}
                 Err(Error::AllVanished { .. }) => {
