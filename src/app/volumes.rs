@@ -24,6 +24,17 @@ pub struct VolumeRow {
     pub node: Option<String>,
     /// Keys of the services that mount it now.
     pub services: Vec<String>,
+    /// Where they mount it.
+    pub mounts: Vec<VolumeMount>,
+}
+
+/// Where a service has a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VolumeMount {
+    pub service: String,
+    /// In its containers.
+    pub path: String,
+    pub read_only: bool,
 }
 
 /// All volumes that are recorded as the app's, by name.
@@ -43,13 +54,18 @@ pub async fn volumes(on_server: &OnServer) -> Result<Vec<VolumeRow>, Error> {
     let key = |name: &str| name.strip_prefix(&prefix).unwrap_or(name).to_owned();
     let ids: Vec<String> = services.iter().filter_map(|service| service.id.clone()).collect();
     let mounted = mounted(&engine.tasks_of(&ids).await?);
-    let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut users: BTreeMap<String, Vec<VolumeMount>> = BTreeMap::new();
     for service in services {
         let Some(spec) = service.spec else { continue };
         let container = spec.task_template.and_then(|task| task.container_spec);
         let mounts = container.and_then(|container| container.mounts).unwrap_or_default();
-        for source in mounts.into_iter().filter_map(|mount| mount.source) {
-            users.entry(source).or_default().extend(spec.name.as_deref().map(key));
+        for mount in mounts {
+            let (Some(source), Some(name)) = (mount.source, &spec.name) else { continue };
+            users.entry(source).or_default().push(VolumeMount {
+                service: key(name),
+                path: mount.target.unwrap_or_default(),
+                read_only: mount.read_only.unwrap_or_default(),
+            });
         }
     }
     let host_name = |id: &str| {
@@ -65,12 +81,14 @@ pub async fn volumes(on_server: &OnServer) -> Result<Vec<VolumeRow>, Error> {
         if found.is_none() && on == Some(&node) {
             return None;
         }
+        let mounts = users.get(name).cloned().unwrap_or_default();
         Some(VolumeRow {
             volume: key(name),
             name: name.to_owned(),
             driver: found.map(|volume| volume.driver.clone()),
             node: on.and_then(|id| host_name(id)),
-            services: users.get(name).cloned().unwrap_or_default(),
+            services: mounts.iter().map(|mount| mount.service.clone()).collect(),
+            mounts,
         })
     };
     Ok(owned.names(Kind::Volume).filter_map(row).collect())

@@ -50,6 +50,25 @@ pub enum Version {
     Working,
 }
 
+/// Where a recipe is that is only looked at.
+enum Aside<'a> {
+    Here(&'a Store, RecipeName),
+    /// Removed afterwards.
+    There(tempfile::TempDir, Box<Store>, RecipeName),
+}
+
+impl Aside<'_> {
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Store, &RecipeName) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self {
+            Aside::Here(store, name) => read(store, name),
+            Aside::There(_, store, name) => read(store, name),
+        }
+    }
+}
+
 impl Store {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Store { folder: folder.into(), cache: None, offline: false, home: None, address: None }
@@ -357,10 +376,23 @@ impl Store {
     /// # Errors
     /// As [`Store::add`] and [`Store::examine`].
     pub fn examine_source(&self, source: &str, version: &Version) -> Result<Checkout, Error> {
+        self.aside(source)?.with(|store, name| store.examine(name, version))
+    }
+
+    /// Release tags, newest first, of a recipe that need not exist here and is not added.
+    ///
+    /// # Errors
+    /// As [`Store::add`] and [`Store::versions`].
+    pub fn look_versions(&self, source: &str) -> Result<Vec<String>, Error> {
+        self.aside(source)?.with(Store::versions)
+    }
+
+    /// A recipe where it can be read: here, or in a temporary folder.
+    fn aside(&self, source: &str) -> Result<Aside<'_>, Error> {
         let source = match Source::parse(source)? {
             // A recipe that exists here, even if a folder has the same name.
             Source::Name(name) if self.place(&name).is_dir() => {
-                return self.examine(&name, version);
+                return Ok(Aside::Here(self, name));
             }
             source => self.resolve(source)?,
         };
@@ -377,7 +409,7 @@ impl Store {
             }
             source => aside.add_resolved(&name, source)?,
         }
-        aside.examine(&name, version)
+        Ok(Aside::There(folder, Box::new(aside), name))
     }
 
     pub fn place(&self, recipe: &RecipeName) -> PathBuf {

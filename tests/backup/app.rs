@@ -344,7 +344,7 @@ async fn a_volume_of_which_everything_is_left_out_is_saved_as_empty() {
     fixture.deploy().await;
     fixture.run("app", "echo draft >/content/a.tmp").await;
     let report = fixture.create().await.unwrap();
-    let item = report.items.iter().find(|item| item.name == "content").unwrap();
+    let item = report.items.iter().find(|item| item.name.as_str() == "content").unwrap();
     assert_eq!(item.snapshot, None);
     fixture.run("app", "echo other >/content/b").await;
     fixture.restore().await.unwrap();

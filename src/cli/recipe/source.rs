@@ -138,6 +138,21 @@ fn looked_at(
     })
 }
 
+/// The release tags of the recipe that is meant, newest first: nothing is added to the
+/// operator's folder.
+///
+/// # Errors
+/// As [`take_in`].
+pub fn releases(session: &Session, given: &str) -> Result<Vec<String>, Failure> {
+    let store = session.recipes()?;
+    match by_address(given) {
+        Some(address) if store.has(&address)? => store.look_versions(address.recipe.as_str()),
+        Some(_) => store.look_versions(&format!("https://{given}")),
+        None => store.look_versions(given),
+    }
+    .map_err(Failure::from)
+}
+
 /// A plugin's folder is not a recipe, though it may be inside one.
 fn no_plugin(given: &str) -> Result<(), Failure> {
     let folder = Path::new(given);

@@ -16,8 +16,9 @@ use crate::{
 /// of the swarm.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-JSON: a list of {volume, name, driver, node, services}; `volume` as in the compose file, `name`
-the engine's; `driver` is null where it is on another node, `node` where that is not recorded.")]
+JSON: a list of {volume, name, driver, node, services, mounts}; `volume` as in the compose file,
+`name` the engine's; `driver` is null where it is on another node, `node` where that is not
+recorded; a mount is {service, path, read_only}.")]
 pub struct Args {
     #[command(flatten)]
     app: AppArg,

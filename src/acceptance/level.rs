@@ -1,0 +1,114 @@
+//! The level that the results of the stages show.
+
+use serde::Serialize;
+
+use super::{Outcome, Stage};
+
+/// What each level asks for, beyond the ones below it. The ninth also asks for a real server
+/// and no warning of lint.
+pub const LEVELS: [(u8, &str, &[Stage]); 9] = [
+    (1, "can be installed", &[Stage::Lint, Stage::Install]),
+    (2, "its plugins do what their scenarios say", &[Stage::Scenarios]),
+    (3, "can be installed again", &[Stage::Again]),
+    (4, "keeps to itself", &[Stage::Twice, Stage::Neighbour]),
+    (5, "can be upgraded", &[Stage::Upgrade]),
+    (6, "can be restored", &[Stage::Restore]),
+    (7, "can be restored anywhere", &[Stage::EmptySwarm]),
+    (8, "can be changed", &[Stage::Rotate, Stage::Domain]),
+    (9, "all of it on a real server, and no warning", &[]),
+];
+
+/// Where the stages were carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Server {
+    Simulated,
+    Real,
+}
+
+/// How good a recipe is shown to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Level {
+    /// 0 to 9.
+    pub level: u8,
+    /// What keeps it from the next one; none at 9.
+    pub stopped_by: Option<String>,
+}
+
+/// The highest level of which each stage, and each of the levels below it, counts. `warnings`
+/// is the number of lint's.
+pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
+    let stop = |below: u8, why: String| Level { level: below, stopped_by: Some(why) };
+    for (number, _, stages) in LEVELS {
+        for stage in stages {
+            let found = outcomes.iter().find(|outcome| outcome.stage == *stage);
+            match found.map(|outcome| &outcome.verdict) {
+                Some(verdict) if verdict.counts() => {}
+                Some(verdict) => {
+                    let why = verdict.why().map(|why| format!(": {why}")).unwrap_or_default();
+                    return stop(number - 1, format!("{stage} {}{why}", verdict.word()));
+                }
+                None => return stop(number - 1, format!("{stage} was not run")),
+            }
+        }
+    }
+    if server == Server::Simulated {
+        return stop(8, "the server is simulated: --server names a real one".into());
+    }
+    match warnings {
+        0 => Level { level: 9, stopped_by: None },
+        1 => stop(8, "lint has a warning".into()),
+        some => stop(8, format!("lint has {some} warnings")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::acceptance::Verdict;
+
+    fn outcomes(changed: &[(Stage, Verdict)]) -> Vec<Outcome> {
+        let outcome = |stage| {
+            let other = changed.iter().find(|(changed, _)| *changed == stage);
+            Outcome {
+                stage,
+                verdict: other.map_or(Verdict::Passed, |(_, verdict)| verdict.clone()),
+                seconds: Duration::ZERO,
+                commands: vec![],
+            }
+        };
+        Stage::ALL.map(outcome).into()
+    }
+
+    #[test]
+    fn each_stage_has_a_level() {
+        for stage in Stage::ALL {
+            let levels = LEVELS.iter().filter(|(_, _, stages)| stages.contains(&stage));
+            assert_eq!(levels.count(), 1, "{stage}");
+        }
+    }
+
+    #[test]
+    fn a_level_counts_only_with_all_lower_ones() {
+        let failed = || Verdict::Failed("no".into());
+        for (changed, expected) in [
+            (vec![], 9),
+            (vec![(Stage::Lint, failed())], 0),
+            (vec![(Stage::Install, failed())], 0),
+            (vec![(Stage::Again, failed()), (Stage::Domain, failed())], 2),
+            (vec![(Stage::Neighbour, failed())], 3),
+            (vec![(Stage::Upgrade, Verdict::NotApplicable("first".into()))], 9),
+            (vec![(Stage::EmptySwarm, Verdict::NotShown("one server".into()))], 6),
+            (vec![(Stage::Rotate, Verdict::NotRun("--only".into()))], 7),
+        ] {
+            let found = level(&outcomes(&changed), Server::Real, 0);
+            assert_eq!(found.level, expected, "{changed:?}");
+            assert_eq!(found.stopped_by.is_none(), expected == 9);
+        }
+        assert_eq!(level(&outcomes(&[]), Server::Simulated, 0).level, 8);
+        assert_eq!(level(&outcomes(&[]), Server::Real, 1).level, 8);
+        assert_eq!(level(&[], Server::Real, 0).level, 0);
+    }
+}

@@ -1,0 +1,494 @@
+//! Where a test happens: a folder of its own, with its own servers, in which commands are typed
+//! as a person would type them.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+use super::copy::{ANSWERS, Copied};
+use crate::{
+    acceptance::Server,
+    cli::{failure::Failure, session::Session, ui::clean},
+    home::{BackupSettings, EnvFile, ServerName, ServerSettings},
+};
+
+/// The servers of a test, as the test calls them.
+pub const SERVER: &str = "test";
+pub const EMPTY: &str = "empty";
+
+/// The servers that a test happens on.
+pub struct Place {
+    server: ServerSettings,
+    /// One that has nothing of the app.
+    empty: Option<ServerSettings>,
+}
+
+impl Place {
+    /// The operator's servers of these names, or simulated ones.
+    pub fn of(
+        session: &Session,
+        server: Option<&ServerName>,
+        empty: Option<&ServerName>,
+    ) -> Result<Self, Failure> {
+        let simulated =
+            || ServerSettings { endpoint: Some("simulated".into()), ..ServerSettings::default() };
+        let Some(server) = server else {
+            return Ok(Place { server: simulated(), empty: Some(simulated()) });
+        };
+        let home = session.home()?;
+        let read = |name: &ServerName| -> Result<ServerSettings, Failure> {
+            let theirs = home.server(name)?;
+            let helper_image = theirs.backup.and_then(|backup| backup.helper_image);
+            // Not their repositories: a test's backups go with it.
+            let backup = BackupSettings { helper_image, ..BackupSettings::default() };
+            Ok(ServerSettings {
+                endpoint: Some(home.endpoint(name)?),
+                nodes: theirs.nodes,
+                backup: Some(backup).filter(|backup| backup.helper_image.is_some()),
+                networks: theirs.networks,
+                ..ServerSettings::default()
+            })
+        };
+        Ok(Place { server: read(server)?, empty: empty.map(read).transpose()? })
+    }
+
+    pub fn server(&self) -> Server {
+        match self.server.endpoint.as_deref() {
+            Some("simulated") => Server::Simulated,
+            _ => Server::Real,
+        }
+    }
+}
+
+/// What a command ended with.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Why a stage cannot go on.
+#[derive(Debug)]
+pub enum Stop {
+    Failed(String),
+    /// Only a real server, or an answer in [`ANSWERS`], could show it.
+    NotShown(String),
+    NotApplicable(String),
+    Interrupted,
+}
+
+/// One app of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    pub domain: String,
+    pub server: &'static str,
+}
+
+pub struct Bench {
+    folder: Option<TempDir>,
+    pub recipe: Copied,
+    pub server: Server,
+    pub has_empty: bool,
+    settings: Vec<String>,
+    program: PathBuf,
+    patience: Duration,
+    cancel: CancellationToken,
+    /// Beginning of the names of what is made.
+    prefix: String,
+    /// What was typed in this stage.
+    typed: Vec<String>,
+    apps: Vec<App>,
+    stacks: Vec<(String, &'static str)>,
+}
+
+impl Bench {
+    pub fn new(
+        recipe: Copied,
+        place: Place,
+        settings: Vec<String>,
+        patience: Duration,
+        cancel: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let broken = |error| Failure::io("making the test's folder failed", &error);
+        let folder = tempfile::Builder::new().prefix("potluck-test-").tempdir().map_err(broken)?;
+        let program = env::current_exe().map_err(broken)?;
+        let home = folder.path().join("potluck");
+        recipe.write(&folder.path().join(recipe.name.as_str()))?;
+        let server = place.server();
+        let has_empty = place.empty.is_some();
+        for (name, settings) in [(SERVER, Some(&place.server)), (EMPTY, place.empty.as_ref())] {
+            let Some(settings) = settings else { continue };
+            let text = serde_saphyr::to_string(settings)
+                .map_err(|error| Failure::new(format!("writing a server's settings: {error}")))?;
+            let servers = home.join("servers").join(name);
+            fs::create_dir_all(&servers).map_err(broken)?;
+            fs::write(servers.join("server.yml"), text).map_err(broken)?;
+            if server == Server::Simulated && recipe.files.exists(ANSWERS) {
+                let state = home.join("state/simulated").join(name);
+                fs::create_dir_all(&state).map_err(broken)?;
+                fs::write(state.join("script.yml"), recipe.files.text(ANSWERS)?).map_err(broken)?;
+            }
+        }
+        fs::create_dir_all(folder.path().join("home")).map_err(broken)?;
+        let unique = folder.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let unique: String = unique.chars().rev().filter(char::is_ascii_alphanumeric).take(6).collect();
+        let mut all = recipe.settings()?;
+        for given in &settings {
+            let Some((key, value)) = given.split_once('=') else {
+                return Err(Failure::usage(format!("`{given}` is not KEY=VALUE")));
+            };
+            all.push((key.to_owned(), value.to_owned()));
+        }
+        let mut bench = Bench {
+            folder: Some(folder),
+            recipe,
+            server,
+            has_empty,
+            settings: all.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            program,
+            patience,
+            cancel,
+            prefix: format!("test-{unique}"),
+            typed: vec![],
+            apps: vec![],
+            stacks: vec![],
+        };
+        if server == Server::Simulated {
+            bench.hurry()?;
+        }
+        Ok(bench)
+    }
+
+    /// Adds an overlay with which a simulated swarm does not wait as long as a real one would.
+    fn hurry(&mut self) -> Result<(), Failure> {
+        let given = self.settings.iter().rev().find_map(|it| it.strip_prefix("COMPOSE_FILE="));
+        let files = match given {
+            Some(files) => files.to_owned(),
+            None => {
+                let sample = self.recipe.files.sample()?.unwrap_or_default();
+                // What is wrong with it, the first command says.
+                EnvFile::parse(".env.sample", &sample)
+                    .ok()
+                    .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned))
+                    .unwrap_or_else(|| "compose.yml".into())
+            }
+        };
+        self.settings.push(format!("COMPOSE_FILE={files}"));
+        Ok(())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new("."), TempDir::path)
+    }
+
+    /// What was typed since the last time.
+    pub fn typed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.typed)
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Types a command, whatever it ends with.
+    pub async fn run(&mut self, arguments: &[&str]) -> Result<Ran, Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Interrupted);
+        }
+        self.carry_out(arguments, &self.cancel.clone()).await
+    }
+
+    async fn carry_out(
+        &mut self,
+        arguments: &[&str],
+        cancel: &CancellationToken,
+    ) -> Result<Ran, Stop> {
+        self.typed.push(format!("potluck {}", arguments.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ")));
+        let failed = |error: std::io::Error| Stop::Failed(format!("potluck cannot be run: {error}"));
+        let child = Command::new(&self.program)
+            .args(arguments)
+            .current_dir(self.path())
+            .env("POTLUCK_DIR", self.path().join("potluck"))
+            .env("XDG_CONFIG_HOME", self.path().join("home"))
+            .env("XDG_DATA_HOME", self.path().join("home"))
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let ended = child.wait_with_output();
+        tokio::pin!(ended);
+        let (output, late) = tokio::select! {
+            output = &mut ended => (output, None),
+            () = cancel.cancelled() => (interrupted(pid, ended).await, Some(Stop::Interrupted)),
+            () = tokio::time::sleep(self.patience) => {
+                let took = self.patience.as_secs();
+                let why = format!("it took longer than {took} s: {}", self.typed.last().map_or("", String::as_str));
+                (interrupted(pid, ended).await, Some(Stop::Failed(why)))
+            }
+        };
+        let output = output.map_err(failed)?;
+        if let Some(stop) = late {
+            return Err(stop);
+        }
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        Ok(Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) })
+    }
+
+    /// Types a command that has to succeed.
+    pub async fn good(&mut self, arguments: &[&str]) -> Result<Ran, Stop> {
+        let ran = self.run(arguments).await?;
+        match ran.code {
+            0 => Ok(ran),
+            _ => Err(self.stopped(&ran)),
+        }
+    }
+
+    /// Types a command whose answer is JSON.
+    pub async fn json(&mut self, arguments: &[&str]) -> Result<Value, Stop> {
+        let ran = self.good(&[arguments, &["--json"]].concat()).await?;
+        serde_json::from_str(&ran.stdout)
+            .map_err(|error| Stop::Failed(format!("its answer is no JSON: {error}")))
+    }
+
+    /// Why a command failed, in its own words.
+    pub fn stopped(&self, ran: &Ran) -> Stop {
+        let from = ran.stderr.find("error: ").unwrap_or_default();
+        let said = ran.stderr[from..].trim();
+        let said = if said.is_empty() { "it said nothing" } else { said };
+        let why = format!("exit code {}: {}", ran.code, clean_lines(said));
+        let unscripted = ran.stderr.contains("simulated: no answer is scripted");
+        match unscripted && self.server == Server::Simulated {
+            true => Stop::NotShown(format!(
+                "a simulated server runs no programs, and {ANSWERS} has no answer for one: \
+                 --server names a real one"
+            )),
+            false => Stop::Failed(why),
+        }
+    }
+
+    /// Makes and deploys an app, in a version of the test's repository.
+    pub async fn install(&mut self, name: &str, version: &str) -> Result<App, Stop> {
+        let app = self.app(name, SERVER);
+        let port = free_port()?;
+        let folder = format!("./{}", self.recipe.name);
+        let mut arguments = vec![
+            "app".to_owned(), "new".into(), folder, version.into(), "--server".into(), SERVER.into(),
+            "--domain".into(), app.domain.clone(), "--secrets".into(), "--no-input".into(),
+        ];
+        for setting in &self.settings {
+            arguments.extend(["--set".into(), setting.replace("{port}", &port.to_string())]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.apps.push(app.clone());
+        self.good(&arguments).await?;
+        self.deploy(&["app", "deploy", &app.domain, "--no-input"]).await?;
+        Ok(app)
+    }
+
+    /// Types a command that deploys, makes the networks that it lacks, and agrees to what the
+    /// recipe's plugins and services ask for.
+    pub async fn deploy(&mut self, arguments: &[&str]) -> Result<Ran, Stop> {
+        let mut agreed: Vec<String> = vec![];
+        // Networks, then consent; each is asked for once.
+        for _ in 0..3 {
+            let more = agreed.iter().flat_map(|flag| flag.iter_words());
+            let all: Vec<&str> = arguments.iter().copied().chain(more).collect();
+            let ran = self.run(&all).await?;
+            let missing = missing_networks(&ran.stderr);
+            let asked = asked(&ran.stderr);
+            match ran.code {
+                0 => return Ok(ran),
+                6 if !asked.is_empty() && agreed.is_empty() => agreed = asked,
+                1 if !missing.is_empty() => {
+                    for network in missing {
+                        self.network(&network).await?;
+                    }
+                }
+                _ => return Err(self.stopped(&ran)),
+            }
+        }
+        Err(Stop::Failed("it asks for consent again and again".into()))
+    }
+
+    /// Makes a network that others would have made, as that of a proxy.
+    async fn network(&mut self, name: &str) -> Result<(), Stop> {
+        let text = format!(
+            "services: {{none: {{image: none, deploy: {{replicas: 0}}}}}}\n\
+             networks: {{default: {{name: {name}, attachable: true}}}}\n"
+        );
+        let stack = format!("{}-network-{}", self.prefix, self.stacks.len());
+        self.stack(&stack, &text).await
+    }
+
+    /// Deploys a plain stack.
+    pub async fn stack(&mut self, name: &str, text: &str) -> Result<(), Stop> {
+        let file = format!("{name}.yml");
+        fs::write(self.path().join(&file), text)
+            .map_err(|error| Stop::Failed(format!("writing {file}: {error}")))?;
+        self.stacks.push((name.to_owned(), SERVER));
+        self.good(&["stack", "deploy", "--server", SERVER, "-c", &file, name]).await?;
+        Ok(())
+    }
+
+    /// The name of an app of this test.
+    pub fn app(&self, name: &str, server: &'static str) -> App {
+        App { domain: format!("{}-{name}.example", self.prefix), server }
+    }
+
+    /// The name of a stack of this test.
+    pub fn stack_name(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    /// Notes an app that was made by other means, so that it is removed.
+    pub fn made(&mut self, app: &App) {
+        self.apps.push(app.clone());
+    }
+
+    /// Removes an app with all that it has.
+    pub async fn remove(&mut self, app: &App) -> Result<(), Stop> {
+        let cancel = self.cancel.clone();
+        self.removed(app, &cancel).await
+    }
+
+    async fn removed(&mut self, app: &App, cancel: &CancellationToken) -> Result<(), Stop> {
+        let at = ["--server", app.server, "--yes"];
+        // One that is not deployed fails this, which is no matter: the next says whether it is gone.
+        self.carry_out(&[&["app", "undeploy", &app.domain][..], &at].concat(), cancel).await?;
+        let ran = self
+            .carry_out(&[&["app", "rm", &app.domain][..], &at, &["--no-backup"]].concat(), cancel)
+            .await?;
+        if ran.code != 0 {
+            return Err(self.stopped(&ran));
+        }
+        self.apps.retain(|other| other != app);
+        Ok(())
+    }
+
+    /// Removes all that was made; what was not is said. A simulated swarm goes with its folder.
+    pub async fn clear(&mut self) -> Vec<String> {
+        let mut left = vec![];
+        if self.server == Server::Real {
+            // The first Ctrl-C led here; the second ends it.
+            let never = CancellationToken::new();
+            for app in self.apps.clone().into_iter().rev() {
+                if let Err(Stop::Failed(why)) = self.removed(&app, &never).await {
+                    left.push(format!("the app {} on its server: {why}", app.domain));
+                }
+            }
+            for (stack, server) in std::mem::take(&mut self.stacks).into_iter().rev() {
+                let arguments = ["stack", "rm", "--server", server, "--yes", &stack];
+                match self.carry_out(&arguments, &never).await {
+                    Ok(ran) if ran.code == 0 => {}
+                    Ok(ran) => left.push(format!("the stack {stack}: {}", ran.stderr.trim())),
+                    Err(_) => left.push(format!("the stack {stack}")),
+                }
+            }
+        }
+        left
+    }
+
+    /// Keeps the folder, and all that was made.
+    pub fn keep(&mut self) -> PathBuf {
+        self.folder.take().map(|folder| folder.keep().join("potluck")).unwrap_or_default()
+    }
+}
+
+/// A flag and its value.
+trait Words {
+    fn iter_words(&self) -> [&str; 2];
+}
+
+impl Words for String {
+    fn iter_words(&self) -> [&str; 2] {
+        ["--grant", self]
+    }
+}
+
+/// Interrupts a program, and waits for its end.
+async fn interrupted<T>(pid: Option<Pid>, ended: impl Future<Output = T>) -> T {
+    if let Some(pid) = pid {
+        // It may have ended just now.
+        let _ = kill_process(pid, Signal::INT);
+    }
+    ended.await
+}
+
+/// A port that nothing listens on just now.
+fn free_port() -> Result<u16, Stop> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0");
+    listener
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| Stop::Failed(format!("no port is free: {error}")))
+}
+
+/// What a refused deploy says that it would be agreed to with: the words behind `--grant`.
+fn asked(said: &str) -> Vec<String> {
+    let mut found = vec![];
+    for part in said.split("--grant '").skip(1) {
+        if let Some((grant, _)) = part.split_once('\'')
+            && !found.iter().any(|other| other == grant)
+        {
+            found.push(grant.to_owned());
+        }
+    }
+    found
+}
+
+/// Networks that a refused deploy says are not there.
+fn missing_networks(said: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let rest = line.trim().strip_prefix("network ")?;
+        rest.contains("[network-missing]").then(|| rest.split(':').next())?.map(str::to_owned)
+    };
+    said.lines().filter_map(line).collect()
+}
+
+/// As a shell would read it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_deploy_asks_for_is_read_from_its_hint() {
+        let said = "error: consent\nhint: to agree, add --grant 'db exec: db' --grant 'app host: /x' --grant 'db exec: db'";
+        assert_eq!(asked(said), ["db exec: db", "app host: /x"]);
+        let said = "error: x cannot be deployed:\n  network proxy: the external network does not exist on the server [network-missing]\n  network y: no";
+        assert_eq!(missing_networks(said), ["proxy"]);
+    }
+
+    #[test]
+    fn commands_can_be_typed_again() {
+        assert_eq!(quoted("A=b/c"), "A=b/c");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}
