@@ -9,12 +9,13 @@
 //! Dependencies point down this list:
 //!
 //! ```text
-//! cli → operation → backup → hooks → catalogue → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → notify → home
+//! cli → operation → backup → hooks → catalogue → acceptance → app → rollout → owner → scenario, scaffold, toolchain → recipe → plugin → secrets → compose → engine → notify → home
 //! ```
 //!
 //! `tests/source/rooms.rs` enforces this order; `docs/architecture.md` says in which order to
 //! read the rooms.
 
+pub mod acceptance;
 pub mod app;
 pub mod backup;
 mod bounded;

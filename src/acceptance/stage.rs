@@ -59,7 +59,9 @@ impl Stage {
             Stage::Lint => "lint finds no error",
             Stage::Scenarios => "the scenarios of its own plugins pass",
             Stage::Install => "a new app is deployed, runs and is healthy",
-            Stage::Again => "a second deploy changes nothing; undeployed and deployed, it has its data",
+            Stage::Again => {
+                "a second deploy changes nothing; undeployed and deployed, it has its data"
+            }
             Stage::Twice => "two apps of it run at once, each with its own data",
             Stage::Upgrade => "an app of the release before is upgraded, with its data",
             Stage::Restore => "a backup brings the data back after its volumes are gone",

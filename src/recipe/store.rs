@@ -53,8 +53,12 @@ pub enum Version {
 /// Where a recipe is that is only looked at.
 enum Aside<'a> {
     Here(&'a Store, RecipeName),
-    /// Removed afterwards.
-    There(tempfile::TempDir, Box<Store>, RecipeName),
+    There {
+        store: Box<Store>,
+        name: RecipeName,
+        /// Removed afterwards.
+        _folder: tempfile::TempDir,
+    },
 }
 
 impl Aside<'_> {
@@ -64,7 +68,7 @@ impl Aside<'_> {
     ) -> Result<T, Error> {
         match self {
             Aside::Here(store, name) => read(store, name),
-            Aside::There(_, store, name) => read(store, name),
+            Aside::There { store, name, .. } => read(store, name),
         }
     }
 }
@@ -409,7 +413,7 @@ impl Store {
             }
             source => aside.add_resolved(&name, source)?,
         }
-        Ok(Aside::There(folder, Box::new(aside), name))
+        Ok(Aside::There { store: Box::new(aside), name, _folder: folder })
     }
 
     pub fn place(&self, recipe: &RecipeName) -> PathBuf {

@@ -23,6 +23,7 @@ const ROOMS: &[&str] = &[
     "backup",
     "hooks",
     "catalogue",
+    "acceptance",
     "app",
     "rollout",
     "owner",

@@ -13,6 +13,7 @@ mod reset;
 mod search;
 mod source;
 mod sync;
+mod test;
 mod upgrade;
 mod versions;
 
@@ -41,6 +42,7 @@ pub enum Command {
     #[command(visible_alias = "show")]
     Inspect(inspect::Args),
     Lint(lint::Args),
+    Test(test::Args),
     New(new::Args),
     Diff(diff::Args),
     Reset(reset::Args),
@@ -58,6 +60,7 @@ pub fn run(command: &Command, session: &Session) -> Outcome {
         Command::Versions(args) => versions::run(args, session),
         Command::Inspect(args) => inspect::run(args, session),
         Command::Lint(args) => lint::run(args, session),
+        Command::Test(args) => test::run(args, session),
         Command::New(args) => new::run(args, session),
         Command::Diff(args) => diff::run(args, session),
         Command::Reset(args) => reset::run(args, session),

@@ -25,6 +25,9 @@ use crate::{
 pub const SERVER: &str = "test";
 pub const EMPTY: &str = "empty";
 
+/// The overlay of the test's own.
+const HURRY: &str = "compose.potluck-test.yml";
+
 /// The servers that a test happens on.
 pub struct Place {
     server: ServerSettings,
@@ -123,7 +126,6 @@ impl Bench {
         let folder = tempfile::Builder::new().prefix("potluck-test-").tempdir().map_err(broken)?;
         let program = env::current_exe().map_err(broken)?;
         let home = folder.path().join("potluck");
-        recipe.write(&folder.path().join(recipe.name.as_str()))?;
         let server = place.server();
         let has_empty = place.empty.is_some();
         for (name, settings) in [(SERVER, Some(&place.server)), (EMPTY, place.empty.as_ref())] {
@@ -141,7 +143,8 @@ impl Bench {
         }
         fs::create_dir_all(folder.path().join("home")).map_err(broken)?;
         let unique = folder.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let unique: String = unique.chars().rev().filter(char::is_ascii_alphanumeric).take(6).collect();
+        let unique: String =
+            unique.chars().rev().filter(char::is_ascii_alphanumeric).take(6).collect();
         let mut all = recipe.settings()?;
         for given in &settings {
             let Some((key, value)) = given.split_once('=') else {
@@ -166,6 +169,7 @@ impl Bench {
         if server == Server::Simulated {
             bench.hurry()?;
         }
+        bench.recipe.write(&bench.path().join(bench.recipe.name.as_str()))?;
         Ok(bench)
     }
 
@@ -183,7 +187,17 @@ impl Bench {
                     .unwrap_or_else(|| "compose.yml".into())
             }
         };
-        self.settings.push(format!("COMPOSE_FILE={files}"));
+        let services: String = self
+            .recipe
+            .services(&files)?
+            .iter()
+            .map(|name| format!("  {name}: {{deploy: {{update_config: {{monitor: 1s}}}}}}\n"))
+            .collect();
+        if services.is_empty() {
+            return Ok(());
+        }
+        self.recipe.overlay = Some((HURRY.to_owned(), format!("services:\n{services}")));
+        self.settings.push(format!("COMPOSE_FILE={files}:{HURRY}"));
         Ok(())
     }
 
@@ -213,8 +227,12 @@ impl Bench {
         arguments: &[&str],
         cancel: &CancellationToken,
     ) -> Result<Ran, Stop> {
-        self.typed.push(format!("potluck {}", arguments.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ")));
-        let failed = |error: std::io::Error| Stop::Failed(format!("potluck cannot be run: {error}"));
+        self.typed.push(format!(
+            "potluck {}",
+            arguments.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ")
+        ));
+        let failed =
+            |error: std::io::Error| Stop::Failed(format!("potluck cannot be run: {error}"));
         let child = Command::new(&self.program)
             .args(arguments)
             .current_dir(self.path())
@@ -287,8 +305,16 @@ impl Bench {
         let port = free_port()?;
         let folder = format!("./{}", self.recipe.name);
         let mut arguments = vec![
-            "app".to_owned(), "new".into(), folder, version.into(), "--server".into(), SERVER.into(),
-            "--domain".into(), app.domain.clone(), "--secrets".into(), "--no-input".into(),
+            "app".to_owned(),
+            "new".into(),
+            folder,
+            version.into(),
+            "--server".into(),
+            SERVER.into(),
+            "--domain".into(),
+            app.domain.clone(),
+            "--secrets".into(),
+            "--no-input".into(),
         ];
         for setting in &self.settings {
             arguments.extend(["--set".into(), setting.replace("{port}", &port.to_string())]);
@@ -296,13 +322,13 @@ impl Bench {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.apps.push(app.clone());
         self.good(&arguments).await?;
-        self.deploy(&["app", "deploy", &app.domain, "--no-input"]).await?;
+        self.deploy(SERVER, &["app", "deploy", &app.domain, "--no-input"]).await?;
         Ok(app)
     }
 
-    /// Types a command that deploys, makes the networks that it lacks, and agrees to what the
-    /// recipe's plugins and services ask for.
-    pub async fn deploy(&mut self, arguments: &[&str]) -> Result<Ran, Stop> {
+    /// Types a command that deploys on a server, makes the networks that it lacks, and agrees to
+    /// what the recipe's plugins and services ask for.
+    pub async fn deploy(&mut self, server: &'static str, arguments: &[&str]) -> Result<Ran, Stop> {
         let mut agreed: Vec<String> = vec![];
         // Networks, then consent; each is asked for once.
         for _ in 0..3 {
@@ -316,7 +342,7 @@ impl Bench {
                 6 if !asked.is_empty() && agreed.is_empty() => agreed = asked,
                 1 if !missing.is_empty() => {
                     for network in missing {
-                        self.network(&network).await?;
+                        self.network(server, &network).await?;
                     }
                 }
                 _ => return Err(self.stopped(&ran)),
@@ -326,22 +352,27 @@ impl Bench {
     }
 
     /// Makes a network that others would have made, as that of a proxy.
-    async fn network(&mut self, name: &str) -> Result<(), Stop> {
+    async fn network(&mut self, server: &'static str, name: &str) -> Result<(), Stop> {
         let text = format!(
             "services: {{none: {{image: none, deploy: {{replicas: 0}}}}}}\n\
              networks: {{default: {{name: {name}, attachable: true}}}}\n"
         );
         let stack = format!("{}-network-{}", self.prefix, self.stacks.len());
-        self.stack(&stack, &text).await
+        self.stack(server, &stack, &text).await
     }
 
     /// Deploys a plain stack.
-    pub async fn stack(&mut self, name: &str, text: &str) -> Result<(), Stop> {
+    pub async fn stack(
+        &mut self,
+        server: &'static str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), Stop> {
         let file = format!("{name}.yml");
         fs::write(self.path().join(&file), text)
             .map_err(|error| Stop::Failed(format!("writing {file}: {error}")))?;
-        self.stacks.push((name.to_owned(), SERVER));
-        self.good(&["stack", "deploy", "--server", SERVER, "-c", &file, name]).await?;
+        self.stacks.push((name.to_owned(), server));
+        self.good(&["stack", "deploy", "--server", server, "-c", &file, name]).await?;
         Ok(())
     }
 

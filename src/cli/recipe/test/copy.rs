@@ -19,6 +19,8 @@ pub struct Copied {
     pub previous: Option<String>,
     pub files: Checkout,
     before: Option<Checkout>,
+    /// A file that is added to both, with its name.
+    pub overlay: Option<(String, String)>,
 }
 
 /// The version of what is tested, in the test's repository, where nothing else says one.
@@ -49,7 +51,7 @@ impl Copied {
             }
         }
         let (previous, before) = before.unzip();
-        Ok(Copied { name: files.recipe.clone(), candidate, previous, files, before })
+        Ok(Copied { name: files.recipe.clone(), candidate, previous, files, before, overlay: None })
     }
 
     /// The version to name in the test's repository.
@@ -63,11 +65,15 @@ impl Copied {
         let broken = |error: io::Error| Failure::io("copying the recipe failed", &error);
         fs::create_dir_all(folder).map_err(broken)?;
         git(folder, &["init", "--quiet"])?;
-        let releases = [(self.previous.clone(), self.before.as_ref()), (Some(self.tag()), Some(&self.files))];
+        let releases =
+            [(self.previous.clone(), self.before.as_ref()), (Some(self.tag()), Some(&self.files))];
         for (tag, checkout) in releases {
             let (Some(tag), Some(checkout)) = (tag, checkout) else { continue };
             empty(folder).map_err(broken)?;
             files(checkout.path(), folder).map_err(broken)?;
+            if let Some((name, text)) = &self.overlay {
+                fs::write(folder.join(name), text).map_err(broken)?;
+            }
             git(folder, &["add", "--all", "--force"])?;
             git(folder, &["commit", "--quiet", "--allow-empty", "--message", &tag])?;
             git(folder, &["tag", &tag])?;
@@ -102,15 +108,29 @@ impl Copied {
 
     /// Whether it has plugins of its own.
     pub fn has_plugins(&self) -> bool {
-        self.files.manifest.plugins.iter().any(|plugin| matches!(plugin.component, ComponentRef::Path(_)))
+        self.files
+            .manifest
+            .plugins
+            .iter()
+            .any(|plugin| matches!(plugin.component, ComponentRef::Path(_)))
     }
 }
 
 /// git in a folder that was just made here, so that nothing in it is foreign but the files.
 fn git(folder: &Path, arguments: &[&str]) -> Result<(), Failure> {
     let configuration = [
-        "-c", "user.name=potluck", "-c", "user.email=potluck@localhost", "-c", "core.hooksPath=/dev/null",
-        "-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false", "-c", "core.autocrlf=false",
+        "-c",
+        "user.name=potluck",
+        "-c",
+        "user.email=potluck@localhost",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "commit.gpgSign=false",
+        "-c",
+        "tag.gpgSign=false",
+        "-c",
+        "core.autocrlf=false",
     ];
     let output = Command::new("git")
         .args(configuration)

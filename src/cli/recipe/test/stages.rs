@@ -7,7 +7,7 @@ use super::{
     witness::Witness,
 };
 use crate::{
-    acceptance::{Outcome, Server, Stage, Verdict},
+    acceptance::{Outcome, Stage, Verdict},
     cli::failure::Failure,
 };
 
@@ -127,7 +127,7 @@ async fn install(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let name = bench.stack_name("neighbour");
     let text = "services: {quiet: {image: none, deploy: {replicas: 0}}}\n\
                 volumes: {data: }\nnetworks: {default: {labels: {kept: 'yes'}}}\n";
-    bench.stack(&name, text).await?;
+    bench.stack(SERVER, &name, text).await?;
     let seen = neighbours(bench, &name).await?;
     made.neighbour = Some((name, seen));
     let tag = bench.recipe.tag();
@@ -144,13 +144,15 @@ async fn again(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
         0 => {}
         7 => {
             let changes = ran.stdout.trim();
-            return Err(Stop::Failed(format!("a second deploy would change something:\n{changes}")));
+            return Err(Stop::Failed(format!(
+                "a second deploy would change something:\n{changes}"
+            )));
         }
         _ => return Err(bench.stopped(&ran)),
     }
-    bench.deploy(&["app", "deploy", &app.domain, "--no-input"]).await?;
+    bench.deploy(SERVER, &["app", "deploy", &app.domain, "--no-input"]).await?;
     bench.good(&["app", "undeploy", &app.domain, "--yes"]).await?;
-    bench.deploy(&["app", "deploy", &app.domain, "--no-input"]).await?;
+    bench.deploy(SERVER, &["app", "deploy", &app.domain, "--no-input"]).await?;
     witness.holds(bench, &app).await
 }
 
@@ -173,7 +175,7 @@ async fn upgrade(bench: &mut Bench) -> Result<(), Stop> {
     let app = bench.install("old", &previous).await?;
     let witness = Witness::plant(bench, &app, "old").await?;
     let tag = bench.recipe.tag();
-    bench.deploy(&["app", "upgrade", &app.domain, &tag, "--no-input"]).await?;
+    bench.deploy(SERVER, &["app", "upgrade", &app.domain, &tag, "--no-input"]).await?;
     witness.holds(bench, &app).await?;
     bench.remove(&app).await
 }
@@ -202,7 +204,20 @@ async fn empty_swarm(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let there = App { domain: app.domain.clone(), server: EMPTY };
     bench.made(&there);
     bench
-        .deploy(&["backup", "restore", &app.domain, "--server", SERVER, "--to-server", EMPTY, "--yes", "--no-input"])
+        .deploy(
+            EMPTY,
+            &[
+                "backup",
+                "restore",
+                &app.domain,
+                "--server",
+                SERVER,
+                "--to-server",
+                EMPTY,
+                "--yes",
+                "--no-input",
+            ],
+        )
         .await?;
     running(bench, &there).await?;
     witness.holds(bench, &there).await?;
@@ -225,7 +240,7 @@ async fn rotate(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let mut arguments = vec!["app", "secret", "rotate", &app.domain, "--server", SERVER];
     arguments.extend(names.iter().map(String::as_str));
     bench.good(&arguments).await?;
-    bench.deploy(&["app", "deploy", &app.domain, "--server", SERVER, "--no-input"]).await?;
+    bench.deploy(SERVER, &["app", "deploy", &app.domain, "--server", SERVER, "--no-input"]).await?;
     running(bench, &app).await?;
     witness.holds(bench, &app).await
 }
@@ -235,10 +250,22 @@ async fn domain(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let other = bench.app("other", SERVER);
     bench.made(&other);
     bench
-        .deploy(&[
-            "backup", "restore", &app.domain, "--server", SERVER, "--to-server", SERVER, "--to-app", &other.domain, "--yes",
-            "--no-input",
-        ])
+        .deploy(
+            SERVER,
+            &[
+                "backup",
+                "restore",
+                &app.domain,
+                "--server",
+                SERVER,
+                "--to-server",
+                SERVER,
+                "--to-app",
+                &other.domain,
+                "--yes",
+                "--no-input",
+            ],
+        )
         .await?;
     running(bench, &other).await?;
     witness.holds(bench, &other).await?;
@@ -273,7 +300,6 @@ async fn running(bench: &mut Bench, app: &App) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Not on a simulated swarm alone.
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -282,12 +308,8 @@ mod tests {
 
     #[test]
     fn a_stage_is_not_begun_without_what_it_needs() {
-        let outcome = |stage, verdict| Outcome {
-            stage,
-            verdict,
-            seconds: Duration::ZERO,
-            commands: vec![],
-        };
+        let outcome =
+            |stage, verdict| Outcome { stage, verdict, seconds: Duration::ZERO, commands: vec![] };
         let all = Stage::ALL;
         let failed = [outcome(Stage::Install, Verdict::Failed("no".into()))];
         assert!(matches!(prevented(Stage::Again, &all, &failed), Some(Verdict::NotRun(_))));

@@ -70,7 +70,13 @@ impl Witness {
         self.write(bench, app, LATER, "later").await
     }
 
-    async fn write(&self, bench: &mut Bench, app: &App, name: &str, word: &str) -> Result<(), Stop> {
+    async fn write(
+        &self,
+        bench: &mut Bench,
+        app: &App,
+        name: &str,
+        word: &str,
+    ) -> Result<(), Stop> {
         fs::write(bench.path().join(name), word)
             .map_err(|error| Stop::Failed(format!("writing {name}: {error}")))?;
         for seat in &self.seats {
