@@ -361,6 +361,12 @@ impl Steps<'_> {
 
     /// Runs the hooks that need running services, then checks the services again.
     async fn after_deploy(&mut self, work: &Work) -> Result<(), Error> {
+        if self.plugins.is_empty() {
+            return Ok(());
+        }
+        let before = by_name(self.app.engine.services(Scope::Stack(&self.app.name)).await?);
+        let ids: Vec<String> = before.into_values().filter_map(|service| service.id).collect();
+        let mut settled = Since::settled(&*self.app.engine, &ids).await?;
         for index in 0..self.plugins.len() {
             let (name, plugin) = &self.plugins[index];
             let step = after_deploy(name);
@@ -374,9 +380,6 @@ impl Steps<'_> {
                 self.context.progress.warn(message);
             })?;
         }
-        if self.plugins.is_empty() {
-            return Ok(());
-        }
         self.step(VERIFY).await?;
         self.context.progress.step(VERIFY);
         let live: Vec<api::Service> =
@@ -386,12 +389,16 @@ impl Steps<'_> {
         let mut gone = Vec::new();
         for service in &work.services {
             match live.get(&service.name) {
-                Some(found) => targets.push(Target {
-                    key: service.key.clone(),
-                    id: found.id.clone().unwrap_or_default(),
-                    spec: found.spec.clone().unwrap_or_default(),
-                    since: Since::Unchanged,
-                }),
+                Some(found) => {
+                    let id = found.id.clone().unwrap_or_default();
+                    targets.push(Target {
+                        key: service.key.clone(),
+                        // What a hook made anew was not seen before.
+                        since: settled.remove(&id).unwrap_or(Since::Unchanged),
+                        id,
+                        spec: found.spec.clone().unwrap_or_default(),
+                    });
+                }
                 None => gone.push(FailedService {
                     service: service.key.clone(),
                     problem: Problem::Gone,

@@ -374,9 +374,13 @@ impl Watch<'_> {
         // One look may fall between two crashes.
         if let (State::Running { .. }, false) = (&state, self.target.since.is_change())
             && !self.group.changes
-            && let Some(failing) = condition::crash_loop(&service, &tasks, Timestamp::now())
         {
-            return Ok((State::Failing(failing), swarm));
+            let counting: Vec<_> =
+                tasks.iter().filter(|task| self.target.since.counts(task)).cloned().collect();
+            let failing = condition::crash_loop(&service, &counting, Timestamp::now());
+            if let Some(failing) = failing {
+                return Ok((State::Failing(failing), swarm));
+            }
         }
         if let State::Failing(failing) = &mut state {
             let ours = self.target.spec.task_template.as_ref().map(comparable_task);

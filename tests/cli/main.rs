@@ -18,6 +18,7 @@ mod plugin;
 mod plugin_run;
 mod recipe_from;
 mod recipe_git;
+mod recipe_test;
 mod schedule;
 mod secrets;
 mod servers;

@@ -219,6 +219,29 @@ services:
     }
 }
 
+/// As one that waits for its database by being started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_came_up_after_some_tries_is_no_crash_loop() {
+    let compose = r#"
+services:
+  app:
+    image: BUSYBOX
+    command:
+      - sh
+      - -c
+      - "echo x >>/data/tries; [ $$(wc -l </data/tries) -gt 4 ] || exit 3; exec sleep 3600"
+    volumes: ["data:/data"]
+    deploy: {endpoint_mode: dnsrr, restart_policy: {delay: 1s}, update_config: {monitor: 2s}}
+volumes: {data: }
+"#;
+    let Some(on) = OnCall::new("tries", compose).await else { return };
+    // Only where plugins may have changed something is looked at once more.
+    on.lab.write("demo/recipe.yml", "plugins:\n  - {name: files, component: std:files}\n");
+    let deployed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "90s"]);
+    good(&deployed);
+    assert!(deployed.stderr.contains("failing: exited with code 3"), "{deployed}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_health_check_says_what_it_printed() {
     let compose = r#"

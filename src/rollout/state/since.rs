@@ -1,6 +1,6 @@
 //! Since when a service is watched: what its tasks did before is not this attempt's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::task::state_of;
 use crate::engine::{Engine, Error, api};
@@ -15,6 +15,8 @@ pub(crate) enum Since {
     /// It was just sent. Tasks of the same spec may have ended before, in an earlier
     /// attempt: these.
     Updated { ended: BTreeSet<String> },
+    /// It came up a moment ago, maybe not at the first try: these of its tasks had ended then.
+    Settled { ended: BTreeSet<String> },
 }
 
 impl Since {
@@ -26,14 +28,39 @@ impl Since {
         Ok(Since::Updated { ended: ended(&engine.tasks(id).await?) })
     }
 
+    /// Of services (by id) that just came up, before something else happens to them.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn settled(
+        engine: &dyn Engine,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, Self>, Error> {
+        let mut tasks: BTreeMap<String, Vec<api::Task>> = BTreeMap::new();
+        for task in engine.tasks_of(ids).await? {
+            tasks.entry(task.service_id.clone().unwrap_or_default()).or_default().push(task);
+        }
+        let since =
+            |(id, tasks): (String, Vec<api::Task>)| (id, Since::Settled { ended: ended(&tasks) });
+        Ok(tasks.into_iter().map(since).collect())
+    }
+
     pub fn is_change(&self) -> bool {
-        !matches!(self, Since::Unchanged)
+        matches!(self, Since::Created | Since::Updated { .. })
+    }
+
+    /// Whether the end of a task says anything of how the service does now.
+    pub fn counts(&self, task: &api::Task) -> bool {
+        match self {
+            Since::Settled { ended } => task.id.as_ref().is_none_or(|id| !ended.contains(id)),
+            _ => true,
+        }
     }
 
     /// Tasks whose end is no failure of this attempt, as seen at the first look.
     pub fn ended_before(&self, tasks: &[api::Task]) -> BTreeSet<String> {
         match self {
-            Since::Unchanged => ended(tasks),
+            Since::Unchanged | Since::Settled { .. } => ended(tasks),
             Since::Created => BTreeSet::new(),
             Since::Updated { ended } => ended.clone(),
         }
@@ -67,5 +94,8 @@ mod tests {
         assert_eq!(updated.ended_before(&tasks), set(&["old"]));
         assert_eq!(Since::Created.ended_before(&tasks), set(&[]));
         assert_eq!(Since::Unchanged.ended_before(&tasks), set(&["new", "old"]));
+        let settled = Since::Settled { ended: set(&["old"]) };
+        assert!(!settled.is_change() && !settled.counts(&tasks[1]) && settled.counts(&tasks[0]));
+        assert!(Since::Unchanged.counts(&tasks[1]));
     }
 }

@@ -1,0 +1,115 @@
+//! `recipe test`: recipes to a level, on a simulated server.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::support::{
+    cli::{Lab, Run},
+    signing::{git, repository, save},
+};
+
+const COMPOSE: &str = "services:\n  app:\n    image: example.invalid/app:1\n    volumes: \
+                       ['data:/data']\n    secrets: [key]\nvolumes: {data: }\nsecrets:\n  key: \
+                       {external: true, name: '${STACK_NAME}_key_${SECRET_KEY_VERSION}'}\n";
+const SAMPLE: &str = "TYPE=wiki\nDOMAIN=\nSECRET_KEY_VERSION=v1\n";
+
+fn tested(lab: &Lab, more: &[&str]) -> Run {
+    lab.run(&[&["recipe", "test", "./wiki"], more].concat())
+}
+
+fn report(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
+}
+
+fn result<'a>(report: &'a Value, stage: &str) -> (&'a str, &'a str) {
+    let stages = report["stages"].as_array().unwrap();
+    let found = stages.iter().find(|it| it["stage"] == stage).unwrap();
+    (found["result"].as_str().unwrap(), found["why"].as_str().unwrap_or_default())
+}
+
+/// A recipe with one release, in the folder `wiki`.
+fn released() -> Lab {
+    let lab = Lab::new();
+    let place = lab.path("wiki");
+    repository(&place, COMPOSE);
+    fs::write(place.join(".env.sample"), SAMPLE).unwrap();
+    save(&place, "a release");
+    git(&place, &["tag", "1.0.0+1"]);
+    lab
+}
+
+#[test]
+fn a_good_recipe_has_the_highest_level_of_a_simulated_server() {
+    let lab = released();
+    lab.write("wiki/compose.yml", &COMPOSE.replace("app:1", "app:2"));
+    let run = tested(&lab, &["--json", "--junit", "report.xml", "--level", "8"]);
+    assert_eq!(run.code, 0, "{run}");
+    let report = report(&run);
+    assert_eq!((&report["level"], &report["server"]), (&8.into(), &"simulated".into()), "{run}");
+    for stage in report["stages"].as_array().unwrap() {
+        let passed = stage["result"] == "passed" || stage["stage"] == "scenarios";
+        assert!(passed, "{stage}");
+    }
+    assert!(result(&report, "scenarios").1.contains("no plugins"), "{run}");
+    let xml = fs::read_to_string(lab.path("report.xml")).unwrap();
+    assert!(xml.contains("tests=\"11\" failures=\"0\" errors=\"0\" skipped=\"1\""), "{xml}");
+    // Nothing of it is among the operator's own.
+    assert_eq!(lab.json(&["app", "ls", "--json"]), Value::Array(vec![]));
+    assert!(!lab.path("potluck/recipes/wiki").exists());
+    assert_eq!(tested(&lab, &["--only", "lint", "--level", "9"]).code, 1);
+}
+
+#[test]
+fn what_loses_data_or_cannot_be_read_stops_the_level() {
+    let lab = released();
+    // Its new version has its data elsewhere.
+    lab.write("wiki/compose.yml", &COMPOSE.replace("data", "moved"));
+    let run = tested(&lab, &["--json", "--only", "upgrade,lint"]);
+    assert_eq!(run.code, 1, "{run}");
+    let found = report(&run);
+    assert_eq!(found["level"], 1, "{run}");
+    let (word, why) = result(&found, "upgrade");
+    assert_eq!(word, "failed", "{run}");
+    assert!(why.contains("data"), "{why}");
+
+    lab.write("wiki/compose.yml", "services: {app: {image: 'a:1', ports: ['x']}}\n");
+    let run = tested(&lab, &["--json"]);
+    assert_eq!(run.code, 1, "{run}");
+    let found = report(&run);
+    assert_eq!((&found["level"], result(&found, "install").0), (&0.into(), "failed"), "{run}");
+    assert_eq!(result(&found, "again"), ("not-run", "install did not pass"));
+    assert!(found["stopped_by"].as_str().unwrap().starts_with("lint failed"), "{run}");
+}
+
+#[test]
+fn what_only_a_real_server_shows_is_said_and_can_be_answered() {
+    let lab = released();
+    lab.write("wiki/recipe.yml", PLUGINS);
+    lab.write("wiki/.env.sample", &format!("{SAMPLE}COMPOSE_FILE=compose.yml\n"));
+    let run = tested(&lab, &["--json", "--only", "restore"]);
+    assert_eq!(run.code, 0, "{run}");
+    let found = report(&run);
+    let (word, why) = result(&found, "restore");
+    assert_eq!(word, "not-shown", "{run}");
+    assert!(why.contains("tests/simulated.yml") && why.contains("--server"), "{why}");
+    assert_eq!(result(&found, "domain").0, "not-run");
+}
+
+const PLUGINS: &str = "plugins:\n- name: database\n  component: std:sqlite\n  options: {files: \
+                       [/data/app.db], service: app}\n  grants: [{exec: app}]\n";
+
+/// The table of docs/recipes.md, of which a part is looked at here: each takes half a minute.
+#[test]
+fn examples_have_the_level_that_the_documents_say() {
+    let lab = Lab::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = fs::read_to_string(root.join("docs/recipes.md")).unwrap();
+    for example in ["static-html", "jekyll"] {
+        let folder = root.join("recipes-examples").join(example);
+        let run = lab.run(&["recipe", "test", folder.to_str().unwrap(), "--json"]);
+        let level = &report(&run)["level"];
+        let row = format!("| {example} | {level} |");
+        assert!(documented.contains(&row), "no row {row:?}: {run}");
+    }
+}
