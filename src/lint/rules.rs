@@ -123,7 +123,7 @@ rules! {
         "without a leading zero, the mode of a secret or config is a decimal number, which stands for other permissions",
         "write it in octal, such as `0440`";
     NESTED_DEFAULT: Warning "nested-default",
-        "a default ends at the first brace, so a variable within stays as it is written, and a brace is left behind the value",
+        "a default ends at the first brace, so a variable within is not filled in, and a brace is left behind the value",
         "write `${NAME}`, and give NAME its value in the settings, where variables are filled in";
     ONE_LETTER_VOLUME: Warning "one-letter-volume",
         "docker takes `v:/v` for one path on a Windows drive",

@@ -53,6 +53,9 @@ impl Project {
         for (service, contract) in &self.services {
             // Where containers run in containers, virtual addresses lead nowhere.
             let _ = writeln!(text, "  {service}:\n    deploy: {{endpoint_mode: dnsrr}}");
+            if let Some(files) = contract["nofile"].as_u64() {
+                let _ = writeln!(text, "    ulimits: {{nofile: {{soft: {files}, hard: {files}}}}}");
+            }
             match contract["image"].as_str() {
                 Some(image) => {
                     let _ = writeln!(text, "    image: potluck-test/{image}:1");

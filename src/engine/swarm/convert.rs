@@ -149,8 +149,8 @@ pub(super) fn report(state: api::ContainerState) -> ContainerReport {
 }
 
 /// Whether a container was killed a moment ago, and Docker may still learn that it was for
-/// want of memory. Where our clock is another than the engine's, this is a guess, and the
-/// report what Docker knows by now.
+/// want of memory. Where our clock differs from the engine's, this is a guess, and the
+/// report is what Docker knows by now.
 pub(super) fn may_lack_its_cause(state: &api::ContainerState) -> bool {
     let just_ended = state
         .finished_at

@@ -289,7 +289,7 @@ impl Bench {
     pub async fn json(&mut self, arguments: &[&str]) -> Result<Value, Stop> {
         let ran = self.good(&[arguments, &["--json"]].concat()).await?;
         serde_json::from_str(&ran.stdout)
-            .map_err(|error| Stop::Failed(format!("its answer is no JSON: {error}")))
+            .map_err(|error| Stop::Failed(format!("its answer is not JSON: {error}")))
     }
 
     /// Why a command failed, in its own words.
@@ -524,7 +524,7 @@ fn asked(said: &str) -> Vec<String> {
     found
 }
 
-/// Networks that a refused deploy says are not there.
+/// Networks that a refused deploy says do not exist.
 fn missing_networks(said: &str) -> Vec<String> {
     let line = |line: &str| {
         let rest = line.trim().strip_prefix("network ")?;

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Nextcloud's second program.
+exec standin "$@"
