@@ -183,13 +183,26 @@ async fn again(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
 async fn twice(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
     let tag = bench.recipe.tag();
-    let second = bench.install("two", &tag).await?;
+    let second = match bench.install("two", &tag).await {
+        Err(Stop::Failed(why)) if is_of_ports(&why) => {
+            return Err(Stop::NotShown(format!(
+                "two apps of it publish the same port, unless a setting has it, to which the test \
+                 gives `{{port}}`: {why}"
+            )));
+        }
+        installed => installed?,
+    };
     let other = Witness::plant(bench, &second, "two").await?;
     witness.holds(bench, &app).await?;
     other.holds(bench, &second).await?;
     bench.remove(&second).await?;
     // What the second took with it was its own.
     witness.holds(bench, &app).await
+}
+
+/// Whether a deploy failed for a port that another service has.
+fn is_of_ports(why: &str) -> bool {
+    ["is published by the service", "is taken by the service"].iter().any(|it| why.contains(it))
 }
 
 async fn upgrade(bench: &mut Bench) -> Result<(), Stop> {
@@ -321,6 +334,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_port_that_another_has_is_told_from_other_failures() {
+        assert!(is_of_ports("port 465/tcp of the service `app` is published by the service `x`"));
+        assert!(is_of_ports("app: rejected: port 80 is taken by the service `x`"));
+        assert!(!is_of_ports("app: exit code 1"));
+    }
 
     #[test]
     fn a_stage_is_not_begun_without_what_it_needs() {
