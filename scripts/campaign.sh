@@ -82,6 +82,12 @@ upstream() {
     cargo test --locked --test deploy upstream:: -- --nocapture --include-ignored --test-threads 1
 }
 
+# The level of every example recipe on a simulated server, and the table of docs/recipes.md.
+levels() {
+    plugins/build.sh
+    cargo test --locked --test cli recipe_test::every_example -- --nocapture --include-ignored
+}
+
 # Each kind of file in a repository, damaged in each way: no success is false.
 damage() {
     export POTLUCK_DAMAGE_EVERY=1
@@ -111,7 +117,7 @@ week() {
     cargo test --locked --test backup week:: -- --nocapture
 }
 
-names="generated fuzz crowded crash upgrade mail sign-on commons upstream week damage dumps newer"
+names="generated fuzz crowded crash upgrade mail sign-on commons upstream levels week damage dumps newer"
 [ $# != 0 ] || die "which one? make campaign NAME, where NAME is one of: $names"
 for name in "$@"; do
     case " $names " in *" $name "*) ;; *) die "no campaign \`$name\`: there are $names" ;; esac

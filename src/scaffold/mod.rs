@@ -2,6 +2,7 @@
 //! hooks, a test that runs without any server, and the SDK beside it. And new recipes, from
 //! nothing or from what someone else runs with Docker Compose.
 
+mod ci;
 mod error;
 mod guess;
 mod name;
@@ -21,6 +22,7 @@ use std::{
 use include_dir::Dir;
 
 use crate::plugin::Role;
+pub use ci::Ci;
 pub use error::Error;
 pub use guess::Hints;
 pub use name::Name;
@@ -61,6 +63,13 @@ pub struct Files(pub BTreeMap<String, String>);
 impl Files {
     fn add(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.0.insert(path.into(), text.into());
+    }
+
+    /// The same with what a CI runs.
+    #[must_use]
+    pub fn with_ci(mut self, ci: Ci) -> Self {
+        self.add(ci.path(), ci.text());
+        self
     }
 
     /// The files of a recipe that was made of another project.

@@ -19,6 +19,7 @@ mod ownership;
 mod pairs;
 mod reach;
 mod reach_swarm;
+mod recipe_test;
 mod refused_stacks;
 mod refused_tasks;
 mod releases;

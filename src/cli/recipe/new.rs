@@ -10,7 +10,7 @@ use crate::{
     home::RecipeName,
     recipe::author::begin,
     scaffold::{
-        self, Files,
+        self, Ci, Files,
         upstream::{self, Change, Decision, Log},
     },
 };
@@ -30,6 +30,7 @@ Examples:
   potluck recipe new wiki
   potluck recipe new wiki -N 'Anna Example' -e anna@example.org
   potluck recipe new wiki --output ~/src/wiki
+  potluck recipe new wiki --ci forgejo
   potluck recipe new wiki --from ~/src/wiki-upstream
   potluck recipe new wiki --from ~/downloads/docker-compose.yml --json
 
@@ -52,8 +53,30 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
 
+    /// Add the file with which this CI lints and tests the recipe
+    #[arg(long, value_name = "CI")]
+    ci: Option<CiArg>,
+
     #[command(flatten)]
     json: JsonArg,
+}
+
+/// A CI of a forge.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum CiArg {
+    /// `.woodpecker.yml`
+    Woodpecker,
+    /// `.forgejo/workflows/recipe.yml`, which Gitea reads, too
+    Forgejo,
+}
+
+impl From<CiArg> for Ci {
+    fn from(ci: CiArg) -> Ci {
+        match ci {
+            CiArg::Woodpecker => Ci::Woodpecker,
+            CiArg::Forgejo => Ci::Forgejo,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -76,6 +99,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             (Files::of(&adapted), adapted.log)
         }
         None => (scaffold::recipe(args.name.as_str()), Log::default()),
+    };
+    let files = match args.ci {
+        Some(ci) => files.with_ci(ci.into()),
+        None => files,
     };
     files.write(&folder)?;
     let commit = begin(&folder, &args.person.person()).map_err(|error| {
@@ -102,6 +129,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.say(format_args!("Wrote {}. Next:", report.folder));
         for (command, does) in [
             (format!("potluck recipe lint {named}"), "look for mistakes"),
+            (format!("potluck recipe test {named}"), "try it on a simulated server"),
             (format!("potluck app new {named}"), "set up an app of it"),
             (format!("potluck recipe release {named} --minor"), "make its first release"),
         ] {

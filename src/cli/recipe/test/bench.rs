@@ -5,6 +5,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,11 +15,20 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::copy::{ANSWERS, Copied};
+use super::{
+    answers::script,
+    copy::{ANSWERS, Copied, SECRETS},
+    sweep::{self, DIGITS, MARK},
+};
 use crate::{
     acceptance::Server,
-    cli::{failure::Failure, session::Session, ui::clean},
-    home::{BackupSettings, EnvFile, ServerName, ServerSettings},
+    cli::{
+        failure::Failure,
+        session::{Session, engine},
+        ui::clean,
+    },
+    engine::Engine,
+    home::{BackupSettings, EnvFile, Home, ServerName, ServerSettings},
 };
 
 /// The servers of a test, as the test calls them.
@@ -110,8 +120,8 @@ pub struct Bench {
     prefix: String,
     /// What was typed in this stage.
     typed: Vec<String>,
-    apps: Vec<App>,
-    stacks: Vec<(String, &'static str)>,
+    /// How many networks were made that others would have made.
+    networks: usize,
 }
 
 impl Bench {
@@ -123,7 +133,7 @@ impl Bench {
         cancel: CancellationToken,
     ) -> Result<Self, Failure> {
         let broken = |error| Failure::io("making the test's folder failed", &error);
-        let folder = tempfile::Builder::new().prefix("potluck-test-").tempdir().map_err(broken)?;
+        let folder = tempfile::Builder::new().prefix(MARK).tempdir().map_err(broken)?;
         let program = env::current_exe().map_err(broken)?;
         let home = folder.path().join("potluck");
         let server = place.server();
@@ -135,16 +145,16 @@ impl Bench {
             let servers = home.join("servers").join(name);
             fs::create_dir_all(&servers).map_err(broken)?;
             fs::write(servers.join("server.yml"), text).map_err(broken)?;
-            if server == Server::Simulated && recipe.files.exists(ANSWERS) {
+            if server == Server::Simulated {
                 let state = home.join("state/simulated").join(name);
                 fs::create_dir_all(&state).map_err(broken)?;
-                fs::write(state.join("script.yml"), recipe.files.text(ANSWERS)?).map_err(broken)?;
+                fs::write(state.join("script.yml"), script(&recipe)?).map_err(broken)?;
             }
         }
         fs::create_dir_all(folder.path().join("home")).map_err(broken)?;
         let unique = folder.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let unique: String =
-            unique.chars().rev().filter(char::is_ascii_alphanumeric).take(6).collect();
+            unique.chars().rev().filter(char::is_ascii_alphanumeric).take(DIGITS).collect();
         let mut all = recipe.settings()?;
         for given in &settings {
             let Some((key, value)) = given.split_once('=') else {
@@ -161,10 +171,9 @@ impl Bench {
             program,
             patience,
             cancel,
-            prefix: format!("test-{unique}"),
+            prefix: format!("{MARK}{unique}"),
             typed: vec![],
-            apps: vec![],
-            stacks: vec![],
+            networks: 0,
         };
         if server == Server::Simulated {
             bench.hurry()?;
@@ -320,10 +329,36 @@ impl Bench {
             arguments.extend(["--set".into(), setting.replace("{port}", &port.to_string())]);
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        self.apps.push(app.clone());
         self.good(&arguments).await?;
+        self.insert_secrets(&app).await?;
         self.deploy(SERVER, &["app", "deploy", &app.domain, "--no-input"]).await?;
         Ok(app)
+    }
+
+    /// Inserts the secrets that are the operator's to insert: what the recipe has for its tests,
+    /// or a value without a meaning.
+    async fn insert_secrets(&mut self, app: &App) -> Result<(), Stop> {
+        let rows = self.json(&["app", "secret", "ls", &app.domain, "--server", SERVER]).await?;
+        let is_missing = |row: &&Value| {
+            row["current"] == true && row["id"].is_null() && row["generate"] == false
+        };
+        let missing = rows.as_array().into_iter().flatten().filter(is_missing);
+        let names: Vec<&str> = missing.filter_map(|row| row["name"].as_str()).collect();
+        for name in names {
+            let failed = |error: String| Stop::Failed(format!("the secret `{name}`: {error}"));
+            let given = format!("{SECRETS}/{name}");
+            let value = match self.recipe.files.exists(&given) {
+                true => {
+                    self.recipe.files.text(&given).map_err(|error| failed(error.to_string()))?
+                }
+                false => format!("made-for-a-test-{name}"),
+            };
+            let file = "secret.txt";
+            fs::write(self.path().join(file), value).map_err(|error| failed(error.to_string()))?;
+            let at = ["app", "secret", "insert", &app.domain, name, "--server", SERVER];
+            self.good(&[&at[..], &["--file", file]].concat()).await?;
+        }
+        Ok(())
     }
 
     /// Types a command that deploys on a server, makes the networks that it lacks, and agrees to
@@ -357,7 +392,8 @@ impl Bench {
             "services: {{none: {{image: none, deploy: {{replicas: 0}}}}}}\n\
              networks: {{default: {{name: {name}, attachable: true}}}}\n"
         );
-        let stack = format!("{}-network-{}", self.prefix, self.stacks.len());
+        let stack = format!("{}-network-{}", self.prefix, self.networks);
+        self.networks += 1;
         self.stack(server, &stack, &text).await
     }
 
@@ -371,7 +407,6 @@ impl Bench {
         let file = format!("{name}.yml");
         fs::write(self.path().join(&file), text)
             .map_err(|error| Stop::Failed(format!("writing {file}: {error}")))?;
-        self.stacks.push((name.to_owned(), server));
         self.good(&["stack", "deploy", "--server", server, "-c", &file, name]).await?;
         Ok(())
     }
@@ -386,49 +421,56 @@ impl Bench {
         format!("{}-{name}", self.prefix)
     }
 
-    /// Notes an app that was made by other means, so that it is removed.
-    pub fn made(&mut self, app: &App) {
-        self.apps.push(app.clone());
-    }
-
     /// Removes an app with all that it has.
     pub async fn remove(&mut self, app: &App) -> Result<(), Stop> {
-        let cancel = self.cancel.clone();
-        self.removed(app, &cancel).await
-    }
-
-    async fn removed(&mut self, app: &App, cancel: &CancellationToken) -> Result<(), Stop> {
         let at = ["--server", app.server, "--yes"];
         // One that is not deployed fails this, which is no matter: the next says whether it is gone.
-        self.carry_out(&[&["app", "undeploy", &app.domain][..], &at].concat(), cancel).await?;
-        let ran = self
-            .carry_out(&[&["app", "rm", &app.domain][..], &at, &["--no-backup"]].concat(), cancel)
-            .await?;
-        if ran.code != 0 {
-            return Err(self.stopped(&ran));
-        }
-        self.apps.retain(|other| other != app);
+        self.run(&[&["app", "undeploy", &app.domain][..], &at].concat()).await?;
+        self.good(&[&["app", "rm", &app.domain][..], &at, &["--no-backup"]].concat()).await?;
         Ok(())
     }
 
-    /// Removes all that was made; what was not is said. A simulated swarm goes with its folder.
-    pub async fn clear(&mut self) -> Vec<String> {
-        let mut left = vec![];
-        if self.server == Server::Real {
-            // The first Ctrl-C led here; the second ends it.
-            let never = CancellationToken::new();
-            for app in self.apps.clone().into_iter().rev() {
-                if let Err(Stop::Failed(why)) = self.removed(&app, &never).await {
-                    left.push(format!("the app {} on its server: {why}", app.domain));
-                }
+    /// The engine of a server of the test.
+    pub fn engine(&self, server: &'static str) -> Result<Arc<dyn Engine>, Stop> {
+        let failed = |error: String| Stop::Failed(error);
+        let name = ServerName::new(server).map_err(|error| failed(error.to_string()))?;
+        let home = Home::new(self.path().join("potluck"));
+        engine(&home, &name).map_err(|failure| failed(failure.message.unwrap_or_default()))
+    }
+
+    /// The servers on which something is made that stays when the folder is gone.
+    fn real_servers(&self) -> Vec<&'static str> {
+        match self.server {
+            Server::Simulated => vec![],
+            Server::Real if self.has_empty => vec![SERVER, EMPTY],
+            Server::Real => vec![SERVER],
+        }
+    }
+
+    /// Removes what earlier tests left that were killed; what there is to say of them.
+    pub async fn clear_older(&self) -> Vec<String> {
+        let mut said = vec![];
+        for server in self.real_servers() {
+            let Ok(engine) = self.engine(server) else { continue };
+            match sweep::older(engine.as_ref(), &format!("{}-", self.prefix)).await {
+                Ok(lines) => said.extend(lines),
+                // The first command says what is wrong with the server.
+                Err(_) => continue,
             }
-            for (stack, server) in std::mem::take(&mut self.stacks).into_iter().rev() {
-                let arguments = ["stack", "rm", "--server", server, "--yes", &stack];
-                match self.carry_out(&arguments, &never).await {
-                    Ok(ran) if ran.code == 0 => {}
-                    Ok(ran) => left.push(format!("the stack {stack}: {}", ran.stderr.trim())),
-                    Err(_) => left.push(format!("the stack {stack}")),
+        }
+        said
+    }
+
+    /// Removes all that was made, by its names; what was not is said. A simulated swarm goes with
+    /// its folder.
+    pub async fn clear(&self) -> Vec<String> {
+        let mut left = vec![];
+        for server in self.real_servers() {
+            match self.engine(server) {
+                Ok(engine) => {
+                    left.extend(sweep::clear(engine.as_ref(), &format!("{}-", self.prefix)).await);
                 }
+                Err(_) => left.push(format!("everything that begins with {}", self.prefix)),
             }
         }
         left

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path, process::Command};
 use crate::{
     cli::{failure::Failure, recipe::source, session::Session},
     home::{EnvFile, RecipeName},
-    recipe::{Checkout, ComponentRef, Version},
+    recipe::{Checkout, ComponentRef, PluginEntry, Version},
     yaml,
 };
 
@@ -27,6 +27,8 @@ pub struct Copied {
 const UNNAMED: &str = "99.0.0+test";
 /// The file with settings for tests.
 pub const SETTINGS: &str = "tests/settings.env";
+/// The folder with values of secrets that are an operator's to insert, one file each.
+pub const SECRETS: &str = "tests/secrets";
 /// The file with what services answer on a simulated server.
 pub const ANSWERS: &str = "tests/simulated.yml";
 
@@ -106,13 +108,23 @@ impl Copied {
         Ok(names)
     }
 
-    /// Whether it has plugins of its own.
-    pub fn has_plugins(&self) -> bool {
-        self.files
-            .manifest
-            .plugins
-            .iter()
-            .any(|plugin| matches!(plugin.component, ComponentRef::Path(_)))
+    /// The names of the plugins that are its own.
+    pub fn plugins(&self) -> Vec<String> {
+        let all = self.files.manifest.plugins.iter();
+        let own = all.filter(|plugin| matches!(plugin.component, ComponentRef::Path(_)));
+        own.map(|plugin| plugin.name.clone()).collect()
+    }
+
+    /// The plugins that give a database's account a new password, each with the secret that has
+    /// it: a new secret alone would keep the app out of its database.
+    pub fn stores(&self) -> Vec<(String, String)> {
+        let of = |plugin: &PluginEntry| {
+            let ComponentRef::Standard(standard) = plugin.component else { return None };
+            let has_password = matches!(standard.name, "postgres" | "mariadb");
+            let secret = plugin.options["secret"].as_str().unwrap_or("db_password");
+            has_password.then(|| (plugin.name.clone(), secret.to_owned()))
+        };
+        self.files.manifest.plugins.iter().filter_map(of).collect()
     }
 }
 

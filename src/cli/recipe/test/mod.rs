@@ -1,8 +1,11 @@
 //! `potluck recipe test`
 
+mod answers;
 mod bench;
 mod copy;
+mod neighbour;
 mod stages;
+mod sweep;
 mod witness;
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -127,6 +130,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let mut bench = Bench::new(copied, place, args.set.clone(), args.timeout, cancel.clone())?;
     let wanted: Vec<Stage> = wanted(&args.only);
     let (outcomes, warnings) = wait_cancelling(&cancel, async {
+        for line in bench.clear_older().await {
+            session.ui.warn(clean(&line));
+        }
         let tested = stages::all(&mut bench, &wanted, &mut |ended| tell(&session.ui, ended)).await;
         if args.keep {
             let folder = bench.keep();

@@ -1,23 +1,27 @@
 //! What is typed in each stage.
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use serde_json::Value;
 
 use super::{
     bench::{App, Bench, EMPTY, SERVER, Stop},
+    neighbour::Neighbour,
     witness::Witness,
 };
 use crate::{
     acceptance::{Outcome, Stage, Verdict},
     cli::failure::Failure,
+    secrets::escrow::next_version,
 };
 
 /// What later stages need of earlier ones.
-#[derive(Default)]
 struct Made {
     app: Option<(App, Witness)>,
-    /// Whether there is a backup of it.
-    saved: bool,
-    neighbour: Option<(String, serde_json::Value)>,
+    neighbour: Result<Neighbour, String>,
     warnings: usize,
 }
 
@@ -31,7 +35,8 @@ pub async fn all(
     wanted: &[Stage],
     told: &mut dyn FnMut(&Outcome),
 ) -> Result<(Vec<Outcome>, usize), Failure> {
-    let mut made = Made::default();
+    let neighbour = Err("it was not tried".to_owned());
+    let mut made = Made { app: None, neighbour, warnings: 0 };
     let mut outcomes: Vec<Outcome> = vec![];
     for stage in Stage::ALL {
         let began = Instant::now();
@@ -95,8 +100,7 @@ fn first(made: &Made) -> Result<(App, Witness), Stop> {
 async fn lint(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let folder = format!("./{}", bench.recipe.name);
     let ran = bench.run(&["recipe", "lint", &folder, "--json"]).await?;
-    let report: serde_json::Value =
-        serde_json::from_str(&ran.stdout).map_err(|_| bench.stopped(&ran))?;
+    let report: Value = serde_json::from_str(&ran.stdout).map_err(|_| bench.stopped(&ran))?;
     let findings = report["findings"].as_array().cloned().unwrap_or_default();
     made.warnings = findings.iter().filter(|it| it["severity"] == "warning").count();
     let errors = findings.iter().filter(|it| it["severity"] == "error");
@@ -113,28 +117,48 @@ async fn lint(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
 }
 
 async fn scenarios(bench: &mut Bench) -> Result<(), Stop> {
-    if !bench.recipe.has_plugins() {
+    let own = bench.recipe.plugins();
+    if own.is_empty() {
         return Err(Stop::NotApplicable("it has no plugins of its own".into()));
     }
     let folder = format!("./{}", bench.recipe.name);
-    bench.good(&["plugin", "test", &folder]).await?;
-    Ok(())
+    let report = bench.json(&["plugin", "test", &folder]).await?;
+    let played = report["scenarios"].as_array().cloned().unwrap_or_default();
+    let without: Vec<String> =
+        own.into_iter().filter(|name| !played.iter().any(|it| it["plugin"] == **name)).collect();
+    match without.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::Failed(format!(
+            "these plugins have no scenario in plugins/NAME/tests: {}",
+            without.join(", ")
+        ))),
+    }
 }
 
 async fn install(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     // The copies of secrets are needed where nothing else is left.
     bench.good(&["key", "new"]).await?;
-    let name = bench.stack_name("neighbour");
-    let text = "services: {quiet: {image: none, deploy: {replicas: 0}}}\n\
-                volumes: {data: }\nnetworks: {default: {labels: {kept: 'yes'}}}\n";
-    bench.stack(SERVER, &name, text).await?;
-    let seen = neighbours(bench, &name).await?;
-    made.neighbour = Some((name, seen));
     let tag = bench.recipe.tag();
     let app = bench.install("one", &tag).await?;
     let witness = Witness::plant(bench, &app, "one").await?;
+    // The image of the app is there.
+    let image = image(bench, &app).await?;
+    made.neighbour = match Neighbour::move_in(bench, &image).await {
+        Ok(neighbour) => Ok(neighbour),
+        Err(Stop::Interrupted) => return Err(Stop::Interrupted),
+        Err(Stop::Failed(why) | Stop::NotShown(why) | Stop::NotApplicable(why)) => Err(why),
+    };
     made.app = Some((app, witness));
     Ok(())
+}
+
+/// The image of one of an app's services.
+async fn image(bench: &mut Bench, app: &App) -> Result<String, Stop> {
+    let rows = bench.json(&["app", "services", &app.domain, "--server", app.server]).await?;
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    let named = rows.iter().find(|row| row["service"] == "app").or_else(|| rows.first());
+    let image = named.and_then(|row| row["image"].as_str()).unwrap_or_default();
+    Ok(image.to_owned())
 }
 
 async fn again(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
@@ -159,13 +183,26 @@ async fn again(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
 async fn twice(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
     let tag = bench.recipe.tag();
-    let second = bench.install("two", &tag).await?;
+    let second = match bench.install("two", &tag).await {
+        Err(Stop::Failed(why)) if is_of_ports(&why) => {
+            return Err(Stop::NotShown(format!(
+                "two apps of it publish the same port, unless a setting has it, to which the test \
+                 gives `{{port}}`: {why}"
+            )));
+        }
+        installed => installed?,
+    };
     let other = Witness::plant(bench, &second, "two").await?;
     witness.holds(bench, &app).await?;
     other.holds(bench, &second).await?;
     bench.remove(&second).await?;
     // What the second took with it was its own.
     witness.holds(bench, &app).await
+}
+
+/// Whether a deploy failed for a port that another service has.
+fn is_of_ports(why: &str) -> bool {
+    ["is published by the service", "is taken by the service"].iter().any(|it| why.contains(it))
 }
 
 async fn upgrade(bench: &mut Bench) -> Result<(), Stop> {
@@ -183,7 +220,6 @@ async fn upgrade(bench: &mut Bench) -> Result<(), Stop> {
 async fn restore(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
     bench.good(&["backup", "create", &app.domain]).await?;
-    made.saved = true;
     if witness.is_nothing() {
         return Err(Stop::NotApplicable("it has no data".into()));
     }
@@ -197,50 +233,65 @@ async fn restore(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
 
 async fn empty_swarm(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
+    let server = if bench.has_empty { EMPTY } else { SERVER };
+    let there = App { domain: app.domain.clone(), server };
     if !bench.has_empty {
-        let why = "there is one server: --empty-server names another, without apps";
-        return Err(Stop::NotShown(why.into()));
+        // Where there is one server only, it is empty of the app.
+        bench.remove(&app).await?;
     }
-    let there = App { domain: app.domain.clone(), server: EMPTY };
-    bench.made(&there);
-    bench
-        .deploy(
-            EMPTY,
-            &[
-                "backup",
-                "restore",
-                &app.domain,
-                "--server",
-                SERVER,
-                "--to-server",
-                EMPTY,
-                "--yes",
-                "--no-input",
-            ],
-        )
-        .await?;
+    bring_back(bench, &app, &there).await?;
     running(bench, &there).await?;
     witness.holds(bench, &there).await?;
-    bench.remove(&there).await
+    match bench.has_empty {
+        true => bench.remove(&there).await,
+        false => Ok(()),
+    }
+}
+
+/// Makes an app out of another one's backup.
+async fn bring_back(bench: &mut Bench, of: &App, app: &App) -> Result<(), Stop> {
+    let (source, name) = (of.domain.as_str(), app.domain.as_str());
+    let at = ["--server", of.server, "--to-server", app.server, "--to-app", name];
+    let arguments = [&["backup", "restore", source][..], &at, &["--yes", "--no-input"]].concat();
+    bench.deploy(app.server, &arguments).await?;
+    Ok(())
 }
 
 async fn rotate(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
-    let secrets = bench.json(&["app", "secret", "ls", &app.domain, "--server", SERVER]).await?;
-    let names: Vec<String> = secrets
+    let at = [app.domain.as_str(), "--server", SERVER];
+    let secrets = bench.json(&[&["app", "secret", "ls"][..], &at].concat()).await?;
+    let made_here = |it: &&Value| it["generate"] != false && it["current"] == true;
+    let versions: BTreeMap<String, String> = secrets
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|secret| secret["generate"] != false)
-        .filter_map(|secret| secret["name"].as_str().map(str::to_owned))
+        .filter(made_here)
+        .filter_map(|it| Some((it["name"].as_str()?.into(), it["version"].as_str()?.into())))
         .collect();
-    if names.is_empty() {
+    if versions.is_empty() {
         return Err(Stop::NotApplicable("it has no secrets that are made for it".into()));
     }
-    let mut arguments = vec!["app", "secret", "rotate", &app.domain, "--server", SERVER];
-    arguments.extend(names.iter().map(String::as_str));
-    bench.good(&arguments).await?;
-    bench.deploy(SERVER, &["app", "deploy", &app.domain, "--server", SERVER, "--no-input"]).await?;
+    let mut stores = bench.recipe.stores();
+    stores.retain(|(_, secret)| versions.contains_key(secret));
+    let is_store = |name: &String| stores.iter().any(|(_, secret)| secret == name);
+    let plain: Vec<&str> =
+        versions.keys().filter(|name| !is_store(name)).map(String::as_str).collect();
+    if !plain.is_empty() {
+        bench.good(&[&["app", "secret", "rotate"][..], &at, &plain].concat()).await?;
+    }
+    for (plugin, secret) in &stores {
+        let next = next_version(&versions[secret], &BTreeSet::new());
+        let key = secret.to_uppercase().replace('-', "_");
+        let setting = format!("SECRET_{key}_VERSION={next}");
+        bench.good(&[&["app", "env", "set"][..], &at, &[&setting]].concat()).await?;
+        let command = match stores.len() {
+            1 => "rotate-password".to_owned(),
+            _ => format!("{plugin}:rotate-password"),
+        };
+        bench.good(&[&["app", "cmd"][..], &at, &[&command]].concat()).await?;
+    }
+    bench.deploy(SERVER, &[&["app", "deploy"][..], &at, &["--no-input"]].concat()).await?;
     running(bench, &app).await?;
     witness.holds(bench, &app).await
 }
@@ -248,44 +299,22 @@ async fn rotate(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
 async fn domain(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
     let (app, witness) = first(made)?;
     let other = bench.app("other", SERVER);
-    bench.made(&other);
-    bench
-        .deploy(
-            SERVER,
-            &[
-                "backup",
-                "restore",
-                &app.domain,
-                "--server",
-                SERVER,
-                "--to-server",
-                SERVER,
-                "--to-app",
-                &other.domain,
-                "--yes",
-                "--no-input",
-            ],
-        )
-        .await?;
+    // One domain goes, the other comes: both would publish the same ports.
+    bench.good(&["app", "undeploy", &app.domain, "--server", SERVER, "--yes"]).await?;
+    bring_back(bench, &app, &other).await?;
     running(bench, &other).await?;
     witness.holds(bench, &other).await?;
     bench.remove(&other).await
 }
 
 async fn neighbour(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
-    let Some((name, before)) = made.neighbour.clone() else {
-        return Err(Stop::Failed("there is no neighbour".into()));
-    };
-    let now = neighbours(bench, &name).await?;
-    match now == before {
-        true => Ok(()),
-        false => Err(Stop::Failed(format!("the stack {name} was {before}, and is {now}"))),
+    match made.neighbour.clone() {
+        Ok(neighbour) => neighbour.is_as_it_was(bench).await,
+        Err(why) => Err(Stop::NotShown(format!(
+            "a stack with the image of the recipe's service and a shell as its program did not \
+             run: {why}"
+        ))),
     }
-}
-
-/// What a stack of others is.
-async fn neighbours(bench: &mut Bench, name: &str) -> Result<serde_json::Value, Stop> {
-    bench.json(&["stack", "services", "--server", SERVER, name]).await
 }
 
 /// Whether each task that should run does.
@@ -305,6 +334,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_port_that_another_has_is_told_from_other_failures() {
+        assert!(is_of_ports("port 465/tcp of the service `app` is published by the service `x`"));
+        assert!(is_of_ports("app: rejected: port 80 is taken by the service `x`"));
+        assert!(!is_of_ports("app: exit code 1"));
+    }
 
     #[test]
     fn a_stage_is_not_begun_without_what_it_needs() {
