@@ -1,6 +1,9 @@
 //! Which standard plugin backs up what: `recipe.yml`.
 
+use std::collections::BTreeMap;
+
 use super::{
+    databases::Database,
     draft::{Draft, Service},
     family::Kind,
     project::Project,
@@ -10,8 +13,12 @@ use super::{
 const SQLITE: &[(&str, &[&str], &[&str])] =
     &[("Uptime Kuma", &["/app/data/kuma.db"], &["/app/data"])];
 
-/// The text of `recipe.yml`.
-pub fn manifest(draft: &mut Draft, project: &Project) -> String {
+/// The text of `recipe.yml`; `databases` has that of each database server.
+pub fn manifest(
+    draft: &mut Draft,
+    project: &Project,
+    databases: &BTreeMap<usize, Database>,
+) -> String {
     let mut plugins = vec![];
     let mut dumped: Vec<String> = vec![];
     let mut excluded: Vec<(String, String)> = vec![];
@@ -52,6 +59,19 @@ pub fn manifest(draft: &mut Draft, project: &Project) -> String {
                 let plugin =
                     if stores == 1 { "database".to_owned() } else { name.replace('_', "-") };
                 let mut options = vec![format!("service: {name}")];
+                match databases.get(&index) {
+                    Some(Database::Named(database)) => {
+                        options.push(format!("database: {database}"));
+                    }
+                    // PostgreSQL has one that is called so.
+                    Some(Database::Unknown) if kind == Kind::Mariadb => draft.log.decision(
+                        &key,
+                        position.clone(),
+                        "nothing says which database is to be backed up",
+                        format!("write `database: NAME` into the options of `{plugin}` in recipe.yml"),
+                    ),
+                    _ => {}
+                }
                 let mut grants = format!("      - exec: {name}\n");
                 if let Some(secret) = &secret {
                     options.push(format!("secret: {secret}"));

@@ -6,6 +6,7 @@
 //! left to a person. Nothing of it is run, and no password of the project is in the recipe.
 
 mod backups;
+mod databases;
 mod draft;
 mod family;
 mod hosts;
@@ -48,12 +49,13 @@ pub fn adapt(name: &str, project: &Project) -> Adapted {
     storage::mounts(&mut draft, &maps, project);
     services::healths(&mut draft, &maps, project);
     settings::unused(&mut draft, project);
+    let databases = databases::find(&draft, project);
     passwords::move_out(&mut draft, project);
     hosts::services(&mut draft, project);
     hosts::own(&mut draft, project);
     networks::join(&mut draft, &maps, project);
     settings::from_files(&mut draft);
-    let manifest = backups::manifest(&mut draft, project);
+    let manifest = backups::manifest(&mut draft, project, &databases);
     let written = write::compose(&draft, &maps, project);
     let compose = write::plain_variables(&written);
     settings::named(&mut draft, project, &written, &compose);
