@@ -36,7 +36,7 @@ pub fn find(draft: &Draft, project: &Project) -> BTreeMap<usize, Database> {
         let says = |name: &&str| {
             store.env.iter().any(|it| it.key == **name || it.key == format!("{name}_FILE"))
         };
-        let database = if OWN.iter().any(|name| says(&name)) {
+        let database = if OWN.iter().any(says) {
             Database::Own
         } else {
             let clients = draft.services.iter().filter(|service| !is_store(service));
