@@ -113,6 +113,8 @@ pub struct Bench {
     pub server: Server,
     pub has_empty: bool,
     settings: Vec<String>,
+    /// Whether what the recipe's plugins and services ask for is granted.
+    agrees: bool,
     program: PathBuf,
     patience: Duration,
     cancel: CancellationToken,
@@ -168,6 +170,8 @@ impl Bench {
             server,
             has_empty,
             settings: all.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            // A simulated server has nothing that could be reached.
+            agrees: server == Server::Simulated,
             program,
             patience,
             cancel,
@@ -180,6 +184,11 @@ impl Bench {
         }
         bench.recipe.write(&bench.path().join(bench.recipe.name.as_str()))?;
         Ok(bench)
+    }
+
+    /// Grants what the recipe's plugins and services ask for.
+    pub fn agree(&mut self) {
+        self.agrees = true;
     }
 
     /// Adds an overlay with which a simulated swarm does not wait as long as a real one would.
@@ -374,6 +383,12 @@ impl Bench {
             let asked = asked(&ran.stderr);
             match ran.code {
                 0 => return Ok(ran),
+                6 if !asked.is_empty() && !self.agrees => {
+                    return Err(Stop::Failed(format!(
+                        "it asks for {}: --yes agrees to that on your server",
+                        asked.join(", ")
+                    )));
+                }
                 6 if !asked.is_empty() && agreed.is_empty() => agreed = asked,
                 1 if !missing.is_empty() => {
                     for network in missing {

@@ -93,6 +93,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
+    /// Grant what its plugins and services ask for, also on a server of yours
+    #[arg(short, long)]
+    yes: bool,
+
     /// Leave the apps, to look at them
     #[arg(long)]
     keep: bool,
@@ -128,6 +132,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let cancel = CancellationToken::new();
     let (recipe, version) = (copied.name.to_string(), copied.candidate.clone());
     let mut bench = Bench::new(copied, place, args.set.clone(), args.timeout, cancel.clone())?;
+    if args.yes {
+        bench.agree();
+    }
     let wanted: Vec<Stage> = wanted(&args.only);
     let (outcomes, warnings) = wait_cancelling(&cancel, async {
         for line in bench.clear_older().await {
