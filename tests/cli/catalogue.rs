@@ -117,11 +117,11 @@ fn list_and_pages_are_published_where_the_catalogue_came_from() {
     assert_eq!(git(&upstream, &["rev-list", "--count", "main"]), "3");
 
     // Somebody else was faster: nothing of theirs is overwritten.
-    fs::write(first.join("recipes.json"), "{}").unwrap();
     git(
         &first,
         &["pull", "--quiet", "--rebase", "-X", "theirs", upstream.to_str().unwrap(), "main"],
     );
+    fs::write(first.join("recipes.json"), "{}").unwrap();
     let theirs = save(&first, "theirs");
     git(&first, &["push", "--quiet", upstream.to_str().unwrap(), "main"]);
     lab.write("all/late/compose.yml", "services: {app: {image: 'a:1'}}\n");

@@ -236,7 +236,10 @@ volumes: {data: }
 "#;
     let Some(on) = OnCall::new("tries", compose).await else { return };
     // Only where plugins may have changed something is looked at once more.
-    on.lab.write("demo/recipe.yml", "plugins:\n  - {name: files, component: std:files}\n");
+    on.lab.write(
+        "demo/recipe.yml",
+        "plugins:\n  - {name: files, component: std:files, options: {volumes: [data]}}\n",
+    );
     let deployed = on.run(&["app", "deploy", "APP", "-n", "--timeout", "90s"]);
     good(&deployed);
     assert!(deployed.stderr.contains("failing: exited with code 3"), "{deployed}");

@@ -58,6 +58,14 @@ const COMMANDS: &[(&str, Types)] = &[
             GRANT,
         ],
     ),
+    (
+        "recipe test",
+        &[
+            ("cli/recipe/test/mod.rs", "Report"),
+            ("acceptance/level.rs", "Level"),
+            ("acceptance/stage.rs", "Outcome"),
+        ],
+    ),
     ("recipe lint", &[("cli/recipe/lint.rs", "Report"), FINDING]),
     (
         "recipe port",

@@ -63,7 +63,7 @@ pub fn manifest(
                     Some(Database::Named(database)) => {
                         options.push(format!("database: {database}"));
                     }
-                    // PostgreSQL has one that is called so.
+                    // PostgreSQL always has one, `postgres`.
                     Some(Database::Unknown) if kind == Kind::Mariadb => draft.log.decision(
                         &key,
                         position.clone(),
