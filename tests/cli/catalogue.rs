@@ -127,7 +127,7 @@ fn list_and_pages_are_published_where_the_catalogue_came_from() {
     lab.write("all/late/compose.yml", "services: {app: {image: 'a:1'}}\n");
     let run = lab.run(&publish.concat());
     assert_eq!(run.code, 1, "{run}");
-    assert!(run.stderr.contains("potluck catalogue sync"), "{run}");
+    assert!(run.stderr.contains("pull --rebase"), "{run}");
     assert_eq!(git(&upstream, &["rev-parse", "main"]), theirs);
 }
 

@@ -265,17 +265,25 @@ fn publish(args: &Args, home: &Home) -> Result<Option<String>, Failure> {
         Failure::from(error).hint("`potluck catalogue sync URL` clones the catalogue first")
     })?;
     desk.address()?;
+    let refused = |error| {
+        let folder = store.place(&name);
+        Failure::from(error).hint(format!(
+            "if somebody else published meanwhile, `git -C {} pull --rebase` takes that over; \
+             then this command again",
+            folder.display()
+        ))
+    };
     let is_ours = |path: &String| path == LIST || site::is_page(path);
     let changed = desk.differences()?.into_iter().map(|difference| difference.path);
     let changed: Vec<String> = changed.filter(is_ours).collect();
     if changed.is_empty() {
         // Of a run whose push failed.
         let Some(branch) = desk.ahead() else { return Ok(None) };
-        desk.publish(branch, None)?;
+        desk.publish(branch, None).map_err(refused)?;
         return Ok(Some(desk.head().to_owned()));
     }
     let message = "chore: publish new catalogue release changes";
     let made = desk.release(&changed, message, None, &args.person.person()).map_err(of_git)?;
-    desk.publish(&made.branch, None)?;
+    desk.publish(&made.branch, None).map_err(refused)?;
     Ok(Some(made.id))
 }
