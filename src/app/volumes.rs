@@ -1,6 +1,6 @@
 //! The volumes of an app, wherever in its swarm they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -82,12 +82,13 @@ pub async fn volumes(on_server: &OnServer) -> Result<Vec<VolumeRow>, Error> {
             return None;
         }
         let mounts = users.get(name).cloned().unwrap_or_default();
+        let services: BTreeSet<&String> = mounts.iter().map(|mount| &mount.service).collect();
         Some(VolumeRow {
             volume: key(name),
             name: name.to_owned(),
             driver: found.map(|volume| volume.driver.clone()),
             node: on.and_then(|id| host_name(id)),
-            services: mounts.iter().map(|mount| mount.service.clone()).collect(),
+            services: services.into_iter().cloned().collect(),
             mounts,
         })
     };

@@ -111,8 +111,9 @@ fn list_and_pages_are_published_where_the_catalogue_came_from() {
     // What was not made here stays.
     assert_eq!(there("compose.yml"), "services: {}");
 
-    // Sent again, it is the same.
-    lab.json(&publish.concat());
+    // Sent again, it is the same, and nothing is said to be published.
+    let again = lab.json(&publish.concat());
+    assert_eq!(again["commit"], Value::Null);
     assert_eq!(git(&upstream, &["rev-parse", "main"]), commit);
     assert_eq!(git(&upstream, &["rev-list", "--count", "main"]), "3");
 

@@ -291,7 +291,7 @@ fn the_example_recipes_pass_their_scenarios() {
         ("members-site", "plugins/std/built/oidc.wasm", 1),
         ("pgadmin", "plugins/std/built/oidc.wasm", 1),
         ("mediawiki", "plugins/std/built/smtp.wasm", 1),
-        ("forgejo", "plugins/std/built/smtp.wasm", 1),
+        ("forgejo", "plugins/std/built/smtp.wasm", 2),
         ("gatus", "plugins/std/built/smtp.wasm", 2),
         ("nextcloud", "plugins/std/built/smtp.wasm", 2),
         ("rocketchat", "plugins/std/built/smtp.wasm", 1),

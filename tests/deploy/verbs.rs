@@ -169,16 +169,18 @@ async fn a_volume_goes_only_with_a_backup_or_a_word() {
     let World { lab, domain, stack, .. } = &world;
     let node = docker(&["node", "ls", "--format", "{{if .Self}}{{.Hostname}}{{end}}"]);
     let name = format!("{stack}_data");
-    let row = |services: Value| {
+    let row = |services: &[&str]| {
+        let mount = |service: &&str| json!({"service": service, "path": "/data", "read_only": false});
+        let mounts: Vec<Value> = services.iter().map(mount).collect();
         json!([{"volume": "data", "name": name, "driver": "local", "node": node.trim(),
-            "services": services}])
+            "services": services, "mounts": mounts}])
     };
-    assert_eq!(world.json(&["volume", "ls"]), row(json!(["app"])));
+    assert_eq!(world.json(&["volume", "ls"]), row(&["app"]));
     let deployed = lab.run(&["app", "volume", "rm", domain, "data", "--yes", "--no-backup"]);
     assert_eq!(deployed.code, 1, "{deployed}");
     assert!(deployed.stderr.contains("still deployed"), "{deployed}");
     good(&lab.run(&["app", "undeploy", domain, "--yes"]));
-    assert_eq!(world.json(&["volume", "ls"]), row(json!([])));
+    assert_eq!(world.json(&["volume", "ls"]), row(&[]));
     for (words, code) in [
         (&["data", "--yes"][..], 6),
         (&["data", "--no-backup"], 6),

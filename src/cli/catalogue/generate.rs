@@ -158,6 +158,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         };
         session.ui.say(match (report.written, &report.commit) {
             (false, _) => format!("Read {made}. Nothing was changed: this was a dry run."),
+            (true, None) if args.publish => {
+                format!("Wrote {made} into {}{with}; what is published is the same.", report.file)
+            }
             (true, None) => format!("Wrote {made} into {}{with}.", report.file),
             (true, Some(_)) => {
                 format!("Wrote {made} into {}{with}, and published it.", report.file)

@@ -414,7 +414,8 @@ impl Desk {
         Ok(address)
     }
 
-    /// Sends the branch and a tag to `origin`, both or neither.
+    /// Sends the branch and a tag to `origin`, both or neither. The clone then knows that
+    /// `origin` has them, as after git's own push.
     ///
     /// # Errors
     /// [`Error::Git`]; [`Error::Source`] for an origin that is no address of a host.
@@ -427,7 +428,14 @@ impl Desk {
         if let Some(tag) = tag {
             push.arg(format!("refs/tags/{tag}:refs/tags/{tag}"));
         }
-        git::run(push, "publishing the release", REMOTE).map(drop)
+        git::run(push, "publishing the release", REMOTE)?;
+        // What was sent is sent: where this cannot be noted, the next fetch does it.
+        let _ = self.repository.give_back_ref(
+            &self.place,
+            &format!("refs/heads/{branch}"),
+            &format!("refs/remotes/origin/{branch}"),
+        );
+        Ok(())
     }
 
     fn files(&self) -> Result<Dir, Error> {

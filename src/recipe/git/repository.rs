@@ -119,6 +119,20 @@ impl Repository {
         };
         give().map_err(|why| why.at(place))
     }
+
+    /// Lets one reference of the original be what another is here; nothing where that is missing.
+    ///
+    /// # Errors
+    /// [`Error::Repository`].
+    pub fn give_back_ref(&self, place: &Path, from: &str, to: &str) -> Result<(), Error> {
+        let Some(id) = self.commit(from) else { return Ok(()) };
+        match foreign::kind(place) {
+            Ok(foreign::Kind::Repository(theirs)) => give_ref(&theirs, to, &id),
+            Ok(foreign::Kind::Plain) => Err(Unreadable::Odd("it is gone".into())),
+            Err(why) => Err(why),
+        }
+        .map_err(|why| why.at(place))
+    }
 }
 
 /// The references of the repository in a folder, without copying anything.
