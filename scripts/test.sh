@@ -47,6 +47,21 @@ else
     echo "shellcheck: not installed" >>"$POTLUCK_TEST_SKIPS"
 fi
 
+# logged FILE COMMAND...: shows what the command writes, and keeps it.
+logged() {
+    file=$1
+    shift
+    { "$@" 2>&1 && echo 0 >"$file.status" || echo $? >"$file.status"; } | tee "$file"
+    return "$(cat "$file.status")"
+}
+
+# reasons FILE...: the first lines of each test that failed, together: a reader of the end
+# should not have to look for them among a thousand others.
+reasons() {
+    say "what failed"
+    awk '/^---- .* stdout ----$/ { left = 15 } left-- > 0' "$@" >&2
+}
+
 say "tests"
 status=0
 if [ -n "${FAST:-}" ]; then
@@ -56,12 +71,13 @@ else
     busy "building the tests" cargo test --locked --no-run
     trap 'trap - INT TERM; kill 0' INT TERM
     swarm_log=$cache/swarm-tests.txt
+    other_log=$cache/other-tests.txt
     # shellcheck disable=SC2046
     RUST_TEST_THREADS=$(swarm_threads) cargo test --locked --no-fail-fast $(swarm_tests) \
         >"$swarm_log" 2>&1 &
     swarm_lane=$!
     # shellcheck disable=SC2046
-    cargo test --locked --no-fail-fast --lib --bins $(other_tests) || status=$?
+    logged "$other_log" cargo test --locked --no-fail-fast --lib --bins $(other_tests) || status=$?
     cargo test --locked --no-fail-fast --doc || status=$?
     if have "$newer_restic/restic"; then
         say "backups with $("$newer_restic/restic" version)"
@@ -74,6 +90,7 @@ else
     tail -n +1 -f --pid=$swarm_lane "$swarm_log"
     wait $swarm_lane || status=$?
     trap - INT TERM
+    [ $status = 0 ] || reasons "$other_log" "$swarm_log"
 fi
 say "tests of the plugins"
 (cd plugins && cargo test --quiet --locked --no-fail-fast --target-dir "$CARGO_TARGET_DIR/plugins-host") || status=$?

@@ -35,8 +35,8 @@ const MEMORY: i64 = 64 * 1024 * 1024;
 const PROCESSES: i64 = 64;
 /// Bytes that a small program may print.
 const PRINTED: usize = 64 * 1024;
-/// For a small program.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For a small program, on a node that has much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Seconds that `nc` waits for a connection.
 const CONNECTING: &str = "10";
 

@@ -12,7 +12,7 @@ use super::{Error, Inside};
 use crate::plugin::reason;
 
 /// For one request, answer included.
-const TIMEOUT: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer. Discovery documents and key sets have a few thousand.
 const LONGEST: usize = 1 << 20;
 /// Bytes of what is said of an answer that is an error.

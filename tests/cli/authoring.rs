@@ -41,6 +41,37 @@ fn release(lab: &Lab, more: &[&str]) -> serde_json::Value {
 }
 
 #[test]
+fn what_is_linted_is_said_where_it_is_not_the_files_as_they_are() {
+    let (lab, place) = with_recipe();
+    let write = |image: &str| {
+        let text = fs::read_to_string(place.join("compose.yml")).unwrap();
+        let at = text.find("image: ").unwrap();
+        let end = at + text[at..].find('\n').unwrap();
+        fs::write(place.join("compose.yml"), format!("{}{image}{}", &text[..at], &text[end..]))
+            .unwrap();
+    };
+    let unpinned = |more: &[&str]| {
+        let run = lab.run(&[&["recipe", "lint", "wiki"], more].concat());
+        (format!("{run}").contains("unpinned-image"), run.stderr)
+    };
+    // Nothing was released: the files are all that there is.
+    write("image: nginx");
+    assert_eq!(unpinned(&[]).0, true);
+    write("image: nginx:1.28.0-alpine");
+    release(&lab, &["--minor"]);
+    assert_eq!(unpinned(&[]), (false, "Found 1 note.\n".to_owned()));
+    write("image: nginx");
+    let (found, said) = unpinned(&[]);
+    assert!(!found && said.contains("without the 1 changed file of wiki that it lacks"), "{said}");
+    assert!(said.contains("`--chaos`"), "{said}");
+    assert_eq!(unpinned(&["--chaos"]).0, true);
+    assert_eq!(unpinned(&["0.1.0+1.28.0-alpine"]).0, false);
+    git(&place, &["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qam", "x"]);
+    let (found, said) = unpinned(&[]);
+    assert!(!found && said.contains("without the commits of wiki that it lacks"), "{said}");
+}
+
+#[test]
 fn a_new_recipe_passes_lint_deploys_and_can_be_released() {
     let (lab, place) = with_recipe();
     assert_eq!(

@@ -139,7 +139,9 @@ services:
     deploy: {endpoint_mode: dnsrr, restart_policy: {delay: 1s}}
   greedy:
     image: BUSYBOX
-    command: ["sh", "-c", "echo eating; sleep 1; x=a; while :; do x=$$x$$x; done"]
+    # Docker may miss that the first process of a container was killed for want of memory: a
+    # second one is.
+    command: ["sh", "-c", "echo eating; sleep 1; sh -c 'x=a; while :; do x=$$x$$x; done'; sleep 2; exit 137"]
     deploy: {endpoint_mode: dnsrr, restart_policy: {condition: none}, resources: {limits: {memory: 16m}}}
   killed:
     image: BUSYBOX
@@ -202,7 +204,7 @@ async fn each_cause_has_its_name_its_reason_and_what_to_type() {
     ill.says("exits", &["exited with code 3", "  | first\n", "| no �database", &logs("exits")]);
     let told = "ran out of memory: it was killed at its limit of 16 MiB";
     ill.says("greedy", &[told, "| eating", "resources.limits.memory", "does not start it again"]);
-    ill.says("killed", &["exited with code 137 (SIGKILL)", "not for want of memory"]);
+    ill.says("killed", &["exited with code 137 (SIGKILL)", "Docker recorded no want of memory"]);
     ill.says("sick", &["its health check fail", "no answer on 8080", &logs("sick")]);
     ill.says("missing", &["its image `potluck-none:1`", "`docker pull potluck-none:1`"]);
     let label = "`docker node update --label-add nosuch=ssd ";
@@ -228,7 +230,7 @@ async fn each_cause_has_its_name_its_reason_and_what_to_type() {
 async fn a_failed_deploy_names_the_command_and_memory_as_the_cause() {
     let services = PLAIN.replace(
         r#"[sleep, "3600"]"#,
-        r#"["sh", "-c", "sleep 1; x=a; while :; do x=$$x$$x; done"]"#,
+        r#"["sh", "-c", "sleep 1; sh -c 'x=a; while :; do x=$$x$$x; done'; sleep 2; exit 137"]"#,
     );
     let limits =
         "resources: {limits: {memory: 16m}}, restart_policy: {condition: none}, update_config";

@@ -25,7 +25,7 @@ pub struct Swarm {
 pub const FILTER: &str = "cat; echo oops >&2; exit 7";
 pub const FAILING: &str = "echo I give up; sleep 1; exit 3";
 /// Fills the memory that it has.
-pub const GREEDY: &str = "sleep 1; x=a; while :; do x=$x$x; done";
+pub const GREEDY: &str = "sleep 1; sh -c 'x=a; while :; do x=$x$x; done'; sleep 2; exit 137";
 pub const TALKING: &str = "echo hello; sleep 3600";
 pub const SLEEPING: &str = "sleep 3600";
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::source::VersionArg;
 use crate::{
     app::{reach_findings, reserved_findings},
     cli::{
@@ -12,7 +13,7 @@ use crate::{
         session::Session,
     },
     lint::{Finding, blocking},
-    recipe::{Version, lint::lint},
+    recipe::lint::lint,
 };
 
 /// Check a recipe for mistakes.
@@ -24,6 +25,7 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   potluck recipe lint wordpress
+  potluck recipe lint wiki --chaos
   potluck recipe lint ./my-recipe
   potluck recipe lint --strict https://git.example.org/org/my-recipe
 
@@ -36,9 +38,8 @@ pub struct Args {
     #[arg(value_name = "RECIPE")]
     recipe: String,
 
-    /// The recipe's version [default: the newest release; a folder's own files]
-    #[arg(value_name = "VERSION")]
-    version: Option<String>,
+    #[command(flatten)]
+    version: VersionArg,
 
     #[command(flatten)]
     strict: StrictArg,
@@ -57,7 +58,7 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let version = args.version.clone().map_or(Version::Newest, Version::Named);
+    let version = args.version.of(session, &args.recipe)?;
     let checkout = super::examine(session, &args.recipe, &version)?;
     let mut findings = lint(&checkout);
     findings.extend(reach_findings(&checkout));

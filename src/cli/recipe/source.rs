@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use crate::{
-    cli::{failure::Failure, session::Session, ui::clean},
+    cli::{
+        failure::Failure,
+        session::Session,
+        ui::{clean, counted},
+    },
     hint::nearest,
     home::{RecipeAddress, RecipeName},
     recipe::{Checkout, Error, Store, Version},
@@ -136,6 +140,58 @@ fn looked_at(
         Ok(known) => not_found(error, given, &known),
         Err(_) => error.into(),
     })
+}
+
+/// Which version an author means, who may be about to make the next one: the newest release, or
+/// the files as they are with `--chaos`, and where nothing was released yet.
+#[derive(Debug, clap::Args)]
+pub struct VersionArg {
+    /// The recipe's version [default: the newest release; a folder's own files]
+    #[arg(value_name = "VERSION")]
+    version: Option<String>,
+
+    /// The files of its folder as they are, committed or not
+    #[arg(short = 'C', long, conflicts_with = "version")]
+    chaos: bool,
+}
+
+impl VersionArg {
+    /// The version, in words of the library. Says what of a clone is left out.
+    ///
+    /// # Errors
+    /// As [`look`].
+    pub fn of(&self, session: &Session, given: &str) -> Result<Version, Failure> {
+        match (&self.version, self.chaos) {
+            (Some(version), _) => return Ok(Version::Named(version.clone())),
+            (None, true) => return Ok(Version::Working),
+            (None, false) => {}
+        }
+        let store = session.recipes()?;
+        let known = store.list()?.into_iter().find(|name| name.as_str() == given);
+        // A folder's own files are what is meant by it; a bare clone has none.
+        let Some((clone, chaos)) = known.and_then(|name| {
+            let files = store.examine(&name, &Version::Working).ok()?;
+            let is_link = store.place(&name).is_symlink();
+            files.chaos.filter(|_| !is_link).map(|chaos| (name, chaos))
+        }) else {
+            return Ok(Version::Newest);
+        };
+        if store.versions(&clone)?.is_empty() {
+            return Ok(Version::Working);
+        }
+        let released = store.examine(&clone, &Version::Newest)?;
+        let left_out = match chaos.changed.len() {
+            0 if chaos.head == released.commit => return Ok(Version::Newest),
+            0 => "commits".to_owned(),
+            files => counted(files, "changed file"),
+        };
+        session.ui.say(format_args!(
+            "This is about {}, without the {left_out} of {clone} that it lacks: `--chaos` takes the \
+             files as they are.",
+            clean(released.version.as_deref().unwrap_or("the newest release")),
+        ));
+        Ok(Version::Newest)
+    }
 }
 
 /// The release tags of the recipe that is meant, newest first: nothing is added to the

@@ -34,9 +34,8 @@ pub const ANSWERS: &str = "tests/simulated.yml";
 
 impl Copied {
     /// Reads it, and the release before. Nothing is added to the operator's folder.
-    pub fn of(session: &Session, given: &str, version: Option<&str>) -> Result<Self, Failure> {
-        let version = version.map_or(Version::Newest, |it| Version::Named(it.to_owned()));
-        let files = source::look(session, given, &version)?;
+    pub fn of(session: &Session, given: &str, version: &Version) -> Result<Self, Failure> {
+        let files = source::look(session, given, version)?;
         let candidate = files.version.clone();
         let mut before = None;
         // A folder's own files may be about to become the release after the newest one.

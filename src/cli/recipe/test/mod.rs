@@ -26,6 +26,7 @@ use crate::{
     home::ServerName,
 };
 
+use super::source::VersionArg;
 use bench::{Bench, Place};
 use copy::Copied;
 
@@ -65,9 +66,8 @@ pub struct Args {
     #[arg(value_name = "RECIPE", default_value = ".")]
     recipe: String,
 
-    /// The recipe's version [default: the newest release; a folder's own files]
-    #[arg(value_name = "VERSION")]
-    version: Option<String>,
+    #[command(flatten)]
+    version: VersionArg,
 
     /// Test on this server of yours [default: a simulated one]
     #[arg(short, long, value_name = "NAME")]
@@ -126,7 +126,7 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let copied = Copied::of(session, &args.recipe, args.version.as_deref())?;
+    let copied = Copied::of(session, &args.recipe, &args.version.of(session, &args.recipe)?)?;
     let place = Place::of(session, args.server.as_ref(), args.empty_server.as_ref())?;
     let server = place.server();
     let cancel = CancellationToken::new();

@@ -279,10 +279,10 @@ fn with_report(
     ended.how = match (ended.how, report) {
         (How::Unhealthy, _) => How::Unhealthy,
         (_, Some(report)) if report.out_of_memory => How::OutOfMemory,
-        // It would say so.
+        // Docker may miss it where the kernel kills a container's first process.
         (How::Killed, Some(_)) => {
-            ended.message += ": by hand, or by itself, and not for want of memory";
-            How::Exited
+            ended.message += ": by hand, or by itself; Docker recorded no want of memory";
+            How::Killed
         }
         (how, _) => how,
     };
