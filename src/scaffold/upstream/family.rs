@@ -102,13 +102,8 @@ const NO: Family = Family {
 };
 
 /// docker-library/mysql, docker-entrypoint.sh, `docker_setup_env`.
-const MYSQL_FILES: &[&str] = &[
-    "MYSQL_ROOT_HOST",
-    "MYSQL_ROOT_PASSWORD",
-    "MYSQL_PASSWORD",
-    "MYSQL_USER",
-    "MYSQL_DATABASE",
-];
+const MYSQL_FILES: &[&str] =
+    &["MYSQL_ROOT_HOST", "MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "MYSQL_USER", "MYSQL_DATABASE"];
 
 /// MariaDB/mariadb-docker, docker-entrypoint.sh, `docker_setup_env`.
 const MARIADB_FILES: &[&str] = &[
