@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Outcome, Stage};
+use super::{Outcome, Stage, Verdict};
 
 /// What each level asks for, beyond the ones below it. The ninth also asks for a real server
 /// and no warning of lint.
-pub const LEVELS: [(u8, &str, &[Stage]); 9] = [
+const LEVELS: [(u8, &str, &[Stage]); 9] = [
     (1, "can be installed", &[Stage::Lint, Stage::Install]),
     (2, "its plugins do what their scenarios say", &[Stage::Scenarios]),
     (3, "can be installed again", &[Stage::Again]),
@@ -31,6 +31,8 @@ pub enum Server {
 pub struct Level {
     /// 0 to 9.
     pub level: u8,
+    /// What that is, in words.
+    pub shows: &'static str,
     /// What keeps it from the next one; none at 9.
     pub stopped_by: Option<String>,
 }
@@ -38,7 +40,8 @@ pub struct Level {
 /// The highest level of which each stage, and each of the levels below it, counts. `warnings`
 /// is the number of lint's.
 pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
-    let stop = |below: u8, why: String| Level { level: below, stopped_by: Some(why) };
+    let reached = |level: u8, stopped_by| Level { level, shows: shows(level, outcomes), stopped_by };
+    let stop = |below: u8, why: String| reached(below, Some(why));
     for (number, _, stages) in LEVELS {
         for stage in stages {
             let found = outcomes.iter().find(|outcome| outcome.stage == *stage);
@@ -56,9 +59,24 @@ pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
         return stop(8, "the server is simulated: --server names a real one".into());
     }
     match warnings {
-        0 => Level { level: 9, stopped_by: None },
+        0 => reached(9, None),
         1 => stop(8, "lint has a warning".into()),
         some => stop(8, format!("lint has {some} warnings")),
+    }
+}
+
+/// What a level is, in words. Below the first one, only what failed is broken: what could not be
+/// seen may well be in order.
+fn shows(level: u8, outcomes: &[Outcome]) -> &'static str {
+    if let Some((_, words, _)) = LEVELS.iter().find(|(number, ..)| *number == level) {
+        return words;
+    }
+    let (_, _, first) = LEVELS[0];
+    let of_first = outcomes.iter().filter(|outcome| first.contains(&outcome.stage));
+    match of_first.map(|outcome| &outcome.verdict).find(|verdict| !verdict.counts()) {
+        Some(Verdict::Failed(_)) => "broken",
+        Some(Verdict::NotShown(_)) => "nothing yet, as its install could not be seen here",
+        _ => "nothing yet, as its install was not tried",
     }
 }
 
@@ -67,7 +85,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::acceptance::Verdict;
 
     fn outcomes(changed: &[(Stage, Verdict)]) -> Vec<Outcome> {
         let outcome = |stage| {
@@ -110,5 +127,27 @@ mod tests {
         assert_eq!(level(&outcomes(&[]), Server::Simulated, 0).level, 8);
         assert_eq!(level(&outcomes(&[]), Server::Real, 1).level, 8);
         assert_eq!(level(&[], Server::Real, 0).level, 0);
+    }
+
+    #[test]
+    fn only_what_failed_is_broken() {
+        let why = || "why".to_owned();
+        for (changed, expected) in [
+            (vec![], "can be changed"),
+            (vec![(Stage::Again, Verdict::Failed(why()))], "its plugins do what their scenarios say"),
+            (vec![(Stage::Lint, Verdict::Failed(why()))], "broken"),
+            (vec![(Stage::Install, Verdict::Failed(why()))], "broken"),
+            (
+                vec![(Stage::Install, Verdict::NotShown(why()))],
+                "nothing yet, as its install could not be seen here",
+            ),
+            (
+                vec![(Stage::Install, Verdict::NotRun(why()))],
+                "nothing yet, as its install was not tried",
+            ),
+        ] {
+            let found = level(&outcomes(&changed), Server::Simulated, 0);
+            assert_eq!(found.shows, expected, "{changed:?}");
+        }
     }
 }

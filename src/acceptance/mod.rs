@@ -8,5 +8,5 @@ mod level;
 mod stage;
 
 pub use junit::junit;
-pub use level::{LEVELS, Level, Server, level};
+pub use level::{Level, Server, level};
 pub use stage::{Outcome, Stage, Verdict};

@@ -221,7 +221,7 @@ fn services_that_write_a_volume_are_held_as_the_settings_or_the_command_say() {
     };
     let plan = planned(&[]);
     let volume = json!({
-        "name": "content", "kind": "volume", "service": null, "held": ["agent", "web"],
+        "name": "content", "kind": "volume", "service": null, "paths": [], "held": ["agent", "web"],
     });
     assert_eq!((&plan["writers"], &plan["items"][0]), (&json!("pause"), &volume), "{plan}");
     assert_eq!(plan["items"][1]["kind"], "custom");

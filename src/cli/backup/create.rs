@@ -32,7 +32,8 @@ use crate::{
 #[command(after_long_help = "\
 JSON: {set, app, repository, items, bytes, seconds, manifest, warnings, copies}; an item is
 {name, kind, bytes, seconds, snapshot}, a copy {copy, repository, sets, seconds}.
-With --dry-run {app, repository, writers, items}; an item is {name, kind, service, held}.
+With --dry-run {app, repository, writers, items}; an item is {name, kind, service, paths,
+held}.
 
 Exit code 3 when the backup is complete but its last hook failed, or a copy of it.")]
 pub struct Args {
@@ -115,8 +116,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 }
 
 fn show(session: &Session, plan: &BackupPlan) -> Result<(), Failure> {
-    for PlannedItem { name, kind, service, held } in &plan.items {
+    for PlannedItem { name, kind, service, paths, held } in &plan.items {
         let from = service.as_ref().map(|key| format!(", from {key}")).unwrap_or_default();
+        let paths = match paths.is_empty() {
+            true => String::new(),
+            false => format!(", {} of it", paths.join(" and ")),
+        };
         let verb = match plan.writers {
             VolumeWriters::Run => "run",
             VolumeWriters::Pause => "paused",
@@ -126,7 +131,7 @@ fn show(session: &Session, plan: &BackupPlan) -> Result<(), Failure> {
             true => String::new(),
             false => format!(", with {} {verb}", held.join(", ")),
         };
-        session.ui.out(format_args!("{kind} {name}{from}{held}"))?;
+        session.ui.out(format_args!("{kind} {name}{from}{paths}{held}"))?;
     }
     session.ui.say(format_args!(
         "Would save {} and the settings of {} to {}.",

@@ -104,10 +104,13 @@ impl Player {
         let mut text = Vec::new();
         let mut input = input.take(LONGEST_QUESTION);
         input.read_to_end(&mut text).await?;
-        let text = String::from_utf8_lossy(&text);
-        let Some(answer) = self.rule.answers.iter().find(|a| text.contains(&a.contains)) else {
+        let said = String::from_utf8_lossy(&text);
+        let Some(answer) = self.rule.answers.iter().find(|a| said.contains(&a.contains)) else {
             return Err(io::Error::other("no answer is scripted for this input"));
         };
+        if let Some(file) = &answer.stdin_file {
+            tokio::fs::write(self.files.of_rule(file)?, &text).await?;
+        }
         self.say(Stream::Stdout, Bytes::from(answer.stdout.clone())).await;
         Ok(answer.exit_code)
     }

@@ -521,8 +521,15 @@ impl Engine for Simulated {
         let (rule, files) = self
             .alter(|state, script| {
                 let found = state.container(container).ok_or_else(|| missing(container))?;
-                let rule = script.exec(tick::subject(found.0, found.1), &exec.argv).cloned();
-                Ok((rule, Files::new(&self.volumes, container, found.0, found.1)))
+                let files = Files::new(&self.volumes, container, found.0, found.1);
+                let is_there = |file: &str| files.of_rule(file)?.try_exists();
+                let rule = script
+                    .exec(tick::subject(found.0, found.1), &exec.argv, is_there)
+                    .map_err(|source| {
+                        Error::Io { action: "look for the file of a rule".into(), source }
+                    })?
+                    .cloned();
+                Ok((rule, files))
             })
             .await?;
         Ok(exec::start(

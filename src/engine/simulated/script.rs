@@ -18,14 +18,23 @@
 //!     stdin_file: data:dump.sql
 //!   - service: app
 //!     command: [php]
+//!     if_file: data:site       # only while this file is there
 //!     answers:                 # by what comes in through standard input
 //!       - contains: wp_install
 //!         stdout: "{}"
+//!   - service: app
+//!     command: [php]
+//!     answers:
+//!       - contains: wp_install
+//!         stdin_file: data:site
+//!         stdout: "{\"installed\":true}"
 //! ```
 //!
 //! The first rule that matches counts. In patterns `*` stands for any text. A service
 //! is matched by its full name or by its name within the stack; files are
 //! `volume:path`, the volume named either way, too.
+
+use std::io;
 
 use serde::Deserialize;
 
@@ -87,6 +96,8 @@ pub struct ExecRule {
     pub command: Option<Vec<String>>,
     /// one for the arguments with a space between them.
     pub matches: Option<String>,
+    /// It counts only while this file of a volume is there.
+    pub if_file: Option<String>,
     /// Standard input is kept in this file of a volume.
     pub stdin_file: Option<String>,
     /// Standard output begins with this text,
@@ -110,6 +121,8 @@ pub struct ExecRule {
 pub struct Answer {
     /// Text that the input must hold.
     pub contains: String,
+    /// The input is kept in this file of a volume.
+    pub stdin_file: Option<String>,
     pub stdout: String,
     pub exit_code: i64,
 }
@@ -137,11 +150,22 @@ impl Script {
         })
     }
 
-    pub(super) fn exec(&self, subject: Subject<'_>, argv: &[String]) -> Option<&ExecRule> {
-        self.exec.iter().find(|rule| {
-            fits_command(rule.command.as_deref(), rule.matches.as_deref(), argv)
+    /// The rule for a program; `is_there` looks for files of volumes.
+    pub(super) fn exec(
+        &self,
+        subject: Subject<'_>,
+        argv: &[String],
+        is_there: impl Fn(&str) -> io::Result<bool>,
+    ) -> io::Result<Option<&ExecRule>> {
+        for rule in &self.exec {
+            if fits_command(rule.command.as_deref(), rule.matches.as_deref(), argv)
                 && subject.is(rule.service.as_deref())
-        })
+                && rule.if_file.as_deref().map_or(Ok(true), &is_there)?
+            {
+                return Ok(Some(rule));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -168,6 +192,28 @@ mod tests {
         {
             assert_eq!(subject.is(pattern), expected, "{pattern:?}");
         }
+    }
+
+    #[test]
+    fn a_rule_may_wait_for_a_file() {
+        let script: Script = serde_saphyr::from_str(
+            "exec:\n- {command: [php], if_file: 'data:site', stdout: has}\n- {stdout: has not}\n",
+        )
+        .unwrap();
+        let subject = Subject { service: "wiki_app", stack: Some("wiki"), image: "x" };
+        let answer = |argv: &str, there: bool| {
+            let is_there = |file: &str| Ok(there && file == "data:site");
+            let rule = script.exec(subject, &[argv.to_owned()], is_there).unwrap().unwrap();
+            rule.stdout.clone()
+        };
+        for (argv, there, expected) in
+            [("php", true, "has"), ("php", false, "has not"), ("sh", true, "has not")]
+        {
+            assert_eq!(answer(argv, there), expected, "{argv} {there}");
+        }
+        let broken = |_: &str| Err(io::Error::other("no"));
+        assert!(script.exec(subject, &["php".to_owned()], broken).is_err());
+        assert!(script.exec(subject, &["sh".to_owned()], broken).is_ok());
     }
 
     #[test]

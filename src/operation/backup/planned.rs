@@ -36,6 +36,8 @@ pub struct PlannedItem {
     pub kind: ItemKind,
     /// The service that a dump comes from.
     pub service: Option<String>,
+    /// What is taken of a volume; all of it when empty.
+    pub paths: Vec<String>,
     /// The services that are paused or stopped meanwhile.
     pub held: Vec<String>,
 }
@@ -68,6 +70,10 @@ pub async fn plan_backup(
         service: match &item.what {
             What::Dump { service, .. } => Some(service.clone()),
             What::Volume { .. } | What::Custom => None,
+        },
+        paths: match &item.what {
+            What::Volume { paths, .. } => paths.clone(),
+            What::Dump { .. } | What::Custom => Vec::new(),
         },
         held: match &item.what {
             What::Volume { volume, .. } if writers != VolumeWriters::Run => {

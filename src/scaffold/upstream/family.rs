@@ -41,6 +41,8 @@ pub enum Files {
     All(&'static str),
     /// These variables, with `_FILE` behind.
     Some(&'static [&'static str]),
+    /// Every variable that begins with one of these, with this behind its name.
+    Of(&'static [&'static str], &'static str),
     /// Variables that begin so have `file://` and the path as their value.
     Address(&'static str),
     /// Every variable, with this before its name.
@@ -99,17 +101,30 @@ const NO: Family = Family {
     implied: &[],
 };
 
-const MYSQL_FILES: &[&str] = &[
+/// docker-library/mysql, docker-entrypoint.sh, `docker_setup_env`.
+const MYSQL_FILES: &[&str] =
+    &["MYSQL_ROOT_HOST", "MYSQL_ROOT_PASSWORD", "MYSQL_PASSWORD", "MYSQL_USER", "MYSQL_DATABASE"];
+
+/// MariaDB/mariadb-docker, docker-entrypoint.sh, `docker_setup_env`.
+const MARIADB_FILES: &[&str] = &[
+    "MYSQL_ROOT_HOST",
     "MYSQL_ROOT_PASSWORD",
     "MYSQL_PASSWORD",
     "MYSQL_USER",
     "MYSQL_DATABASE",
+    "MARIADB_ROOT_HOST",
     "MARIADB_ROOT_PASSWORD",
     "MARIADB_PASSWORD",
     "MARIADB_USER",
+    "MARIADB_USER_HOST",
     "MARIADB_DATABASE",
     "MARIADB_ROOT_PASSWORD_HASH",
     "MARIADB_PASSWORD_HASH",
+    "MARIADB_REPLICATION_USER",
+    "MARIADB_REPLICATION_PASSWORD",
+    "MARIADB_REPLICATION_PASSWORD_HASH",
+    "MARIADB_MASTER_HOST",
+    "MARIADB_MASTER_PORT",
 ];
 
 const FAMILIES: &[Family] = &[
@@ -140,7 +155,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "MariaDB",
         images: &["mariadb"],
-        files: Files::Some(MYSQL_FILES),
+        files: Files::Some(MARIADB_FILES),
         kind: Kind::Mariadb,
         // Ends with 0 once the server answers, even if it refuses the account.
         health: Health::Shell("mariadb-admin --protocol=tcp --host=127.0.0.1 --silent ping"),
@@ -185,8 +200,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "MongoDB",
         images: &["bitnami/mongodb", "bitnamilegacy/mongodb"],
-        // bitnami/containers, README "Passing credentials as files": each with `_FILE`.
-        files: Files::All("_FILE"),
+        // bitnami/containers, mongodb-env.sh: each of its variables with `_FILE`.
+        files: Files::Of(&["MONGODB_"], "_FILE"),
         kind: Kind::OtherStore,
         health: Health::Shell("mongosh --quiet --eval 'db.adminCommand(\"ping\").ok' | grep -q 1"),
         data: &["/bitnami/mongodb"],
@@ -195,6 +210,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "ClickHouse",
         images: &["clickhouse/clickhouse-server", "clickhouse", "yandex/clickhouse-server"],
+        // ClickHouse/docker-library, entrypoint.sh.
+        files: Files::Some(&["CLICKHOUSE_PASSWORD"]),
         kind: Kind::OtherStore,
         health: Health::Shell("wget -q -O /dev/null http://127.0.0.1:8123/ping"),
         data: &["/var/lib/clickhouse"],
@@ -203,8 +220,14 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Elasticsearch",
         images: &["elasticsearch", "elasticsearch/elasticsearch", "opensearchproject/opensearch"],
+        // No files: elasticsearch-env-from-file refuses one that others than its owner may read,
+        // as a secret is unless its mode says otherwise.
         kind: Kind::OtherStore,
-        health: Health::Shell("curl -s http://127.0.0.1:9200/_cluster/health | grep -q status"),
+        // An answer of any kind: it encrypts, unless its settings say otherwise.
+        health: Health::Shell(
+            "curl -sk -o /dev/null https://127.0.0.1:9200/ || curl -s -o /dev/null \
+             http://127.0.0.1:9200/",
+        ),
         data: &["/usr/share/elasticsearch/data", "/usr/share/opensearch/data"],
         ..NO
     },
@@ -214,18 +237,31 @@ const FAMILIES: &[Family] = &[
         name: "Gotenberg",
         images: &["gotenberg/gotenberg", "thecodingmachine/gotenberg"],
         kind: Kind::Helper,
-        health: Health::Image,
+        // gotenberg/gotenberg, build/Dockerfile: no HEALTHCHECK.
         ..NO
     },
     Family {
         name: "nginx",
-        images: &["nginx", "nginxinc/nginx-unprivileged"],
+        images: &["nginx"],
         port: Some(80),
         kind: Kind::Front,
         // An answer of any kind.
         health: Health::Shell(
             "(wget -q -S -O /dev/null http://127.0.0.1/ 2>&1 || curl -sI http://127.0.0.1/) | \
              grep -q HTTP/",
+        ),
+        ..NO
+    },
+    Family {
+        name: "nginx without privileges",
+        images: &["nginxinc/nginx-unprivileged"],
+        // nginxinc/docker-nginx-unprivileged, Dockerfile-debian.template.
+        port: Some(8080),
+        kind: Kind::Front,
+        // An answer of any kind.
+        health: Health::Shell(
+            "(wget -q -S -O /dev/null http://127.0.0.1:8080/ 2>&1 || curl -sI \
+             http://127.0.0.1:8080/) | grep -q HTTP/",
         ),
         ..NO
     },
@@ -247,15 +283,15 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "an image of LinuxServer.io",
         images: &["linuxserver/*"],
-        // docs.linuxserver.io, "Docker secrets": `FILE__VARIABLE`.
+        // linuxserver/docker-baseimage-alpine, init-envfile/run: `FILE__VARIABLE`.
         files: Files::Before("FILE__"),
         ..NO
     },
     Family {
         name: "WordPress",
         images: &["wordpress"],
-        // docker-library/wordpress: wp-config-docker.php reads each with `_FILE`.
-        files: Files::All("_FILE"),
+        // docker-library/wordpress, wp-config-docker.php, `getenv_docker`.
+        files: Files::Of(&["WORDPRESS_"], "_FILE"),
         port: Some(80),
         health: Health::Connect(Client::Php),
         ..NO
@@ -277,7 +313,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Nextcloud",
         images: &["nextcloud", "*/nextcloud"],
-        // nextcloud/docker, README "Docker secrets".
+        // nextcloud/docker, docker-entrypoint.sh and the files of .config.
         files: Files::Some(&[
             "NEXTCLOUD_ADMIN_PASSWORD",
             "NEXTCLOUD_ADMIN_USER",
@@ -291,6 +327,7 @@ const FAMILIES: &[Family] = &[
             "SMTP_PASSWORD",
             "OBJECTSTORE_S3_KEY",
             "OBJECTSTORE_S3_SECRET",
+            "OBJECTSTORE_S3_SSE_C_KEY",
         ]),
         port: Some(80),
         health: Health::Connect(Client::Php),
@@ -314,14 +351,15 @@ const FAMILIES: &[Family] = &[
         name: "wallabag",
         images: &["wallabag/wallabag"],
         port: Some(80),
-        health: Health::Connect(Client::Php),
+        // wallabag/docker, Dockerfile.
+        health: Health::Image,
         ..NO
     },
     Family {
         name: "Gitea",
         images: &["gitea/gitea", "go-gitea/gitea", "gitea"],
         // go-gitea/gitea, contrib/environment-to-ini: `GITEA__section__KEY__FILE`.
-        files: Files::All("__FILE"),
+        files: Files::Of(&["GITEA__"], "__FILE"),
         port: Some(3000),
         health: Health::Shell("curl -fsS -o /dev/null http://127.0.0.1:3000/api/healthz"),
         ..NO
@@ -329,7 +367,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Forgejo",
         images: &["forgejo/forgejo", "*/forgejo"],
-        files: Files::All("__FILE"),
+        // forgejo/forgejo, contrib/environment-to-ini: as Gitea's, under both names.
+        files: Files::Of(&["FORGEJO__", "GITEA__"], "__FILE"),
         port: Some(3000),
         health: Health::Shell("curl -fsS -o /dev/null http://127.0.0.1:3000/api/healthz"),
         ..NO
@@ -346,7 +385,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Immich",
         images: &["immich-app/immich-server"],
-        // immich-app/immich, docs "Environment variables", "Docker Secrets".
+        // immich-app/immich, server/bin/start.sh, `read_file_and_export`.
         files: Files::Some(&[
             "DB_HOSTNAME",
             "DB_DATABASE_NAME",
@@ -373,8 +412,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Paperless-ngx",
         images: &["paperless-ngx/paperless-ngx", "paperlessngx/paperless-ngx"],
-        // paperless-ngx, init-env-file: each `PAPERLESS_…_FILE`.
-        files: Files::All("_FILE"),
+        // paperless-ngx/paperless-ngx, init-env-file/run: each `PAPERLESS_…_FILE`.
+        files: Files::Of(&["PAPERLESS_"], "_FILE"),
         port: Some(8000),
         health: Health::Image,
         implied: &[Implied {
@@ -387,7 +426,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "n8n",
         images: &["n8nio/n8n", "n8n-io/n8n"],
-        // docs.n8n.io, "Keeping sensitive data in separate files".
+        // n8n-io/n8n, packages/@n8n/config/src/decorators.ts, `readEnv`.
         files: Files::All("_FILE"),
         port: Some(5678),
         health: Health::Connect(Client::Node),
@@ -419,10 +458,11 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Outline",
         images: &["outlinewiki/outline", "outline/outline"],
-        // outline/outline, pull request 11906 of March 2026.
+        // outline/outline, .env.sample and server/utils/environment.test.ts.
         files: Files::All("_FILE"),
         port: Some(3000),
-        health: Health::Connect(Client::Node),
+        // outline/outline, Dockerfile.
+        health: Health::Image,
         ..NO
     },
     Family {
@@ -436,7 +476,8 @@ const FAMILIES: &[Family] = &[
         name: "HedgeDoc",
         images: &["hedgedoc/hedgedoc"],
         port: Some(3000),
-        health: Health::Connect(Client::Node),
+        // hedgedoc/container, alpine/Dockerfile and debian/Dockerfile.
+        health: Health::Image,
         ..NO
     },
     Family {
@@ -456,6 +497,12 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Uptime Kuma",
         images: &["louislam/uptime-kuma"],
+        // louislam/uptime-kuma, server/setup-database.js, `getEnvOrFile`.
+        files: Files::Some(&[
+            "UPTIME_KUMA_DB_USERNAME",
+            "UPTIME_KUMA_DB_PASSWORD",
+            "UPTIME_KUMA_DB_CA",
+        ]),
         port: Some(3001),
         health: Health::Image,
         ..NO
@@ -463,6 +510,7 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Keycloak",
         images: &["keycloak/keycloak"],
+        // No files: keycloak/keycloak, issue 10816.
         port: Some(8080),
         health: Health::Connect(Client::Bash),
         ..NO
@@ -470,7 +518,8 @@ const FAMILIES: &[Family] = &[
     Family {
         name: "Grafana",
         images: &["grafana/grafana", "grafana/grafana-oss"],
-        files: Files::All("__FILE"),
+        // grafana/grafana, packaging/docker/run.sh: each `GF_…__FILE`.
+        files: Files::Of(&["GF_"], "__FILE"),
         port: Some(3000),
         ..NO
     },
@@ -496,9 +545,9 @@ impl Family {
     pub fn reads(&self, key: &str) -> bool {
         match self.files {
             Files::No => false,
-            Files::All("__FILE") => key.contains("__"),
             Files::All(_) | Files::Before(_) | Files::Folder(_) => true,
             Files::Some(keys) => keys.contains(&key),
+            Files::Of(prefixes, _) => prefixes.iter().any(|prefix| key.starts_with(prefix)),
             Files::Address(prefix) => key.starts_with(prefix),
         }
     }
@@ -547,13 +596,41 @@ mod tests {
         ] {
             assert_eq!(of(image).map(|family| family.name), name, "{image}");
         }
-        let reads = |image, key| of(image).unwrap().reads(key);
-        assert!(
-            reads("matomo:5", "MATOMO_DATABASE_PASSWORD") && !reads("matomo:5", "MATOMO_OTHER")
-        );
-        assert!(
-            reads("gitea/gitea:1", "GITEA__database__PASSWD")
-                && !reads("gitea/gitea:1", "SECRET_KEY")
-        );
+    }
+
+    #[test]
+    fn what_an_image_reads_from_files_is_known() {
+        for (image, key, expected) in [
+            ("matomo:5", "MATOMO_DATABASE_PASSWORD", true),
+            ("matomo:5", "MATOMO_OTHER", false),
+            ("gitea/gitea:1", "GITEA__database__PASSWD", true),
+            ("gitea/gitea:1", "FORGEJO__database__PASSWD", false),
+            ("gitea/gitea:1", "SECRET_KEY", false),
+            ("codeberg.org/forgejo/forgejo:12", "FORGEJO__database__PASSWD", true),
+            ("mysql:8", "MYSQL_PASSWORD", true),
+            ("mysql:8", "MARIADB_PASSWORD", false),
+            ("mariadb:11", "MARIADB_REPLICATION_PASSWORD", true),
+            ("clickhouse/clickhouse-server:25", "CLICKHOUSE_PASSWORD", true),
+            ("clickhouse/clickhouse-server:25", "CLICKHOUSE_USER", false),
+            ("grafana/grafana:12", "GF_SECURITY_ADMIN_PASSWORD", true),
+            ("grafana/grafana:12", "ADMIN_PASSWORD", false),
+            ("wordpress:6", "WORDPRESS_DB_PASSWORD", true),
+            ("wordpress:6", "DB_PASSWORD", false),
+            ("ghcr.io/paperless-ngx/paperless-ngx:2", "PAPERLESS_SECRET_KEY", true),
+            ("ghcr.io/paperless-ngx/paperless-ngx:2", "SECRET_KEY", false),
+            ("quay.io/keycloak/keycloak:26", "KC_DB_PASSWORD", false),
+        ] {
+            assert_eq!(of(image).unwrap().reads(key), expected, "{image} {key}");
+        }
+    }
+
+    #[test]
+    fn nginx_without_privileges_serves_elsewhere() {
+        for (image, port) in [("nginx:1", 80), ("nginxinc/nginx-unprivileged:1", 8080)] {
+            let family = of(image).unwrap();
+            assert_eq!(family.port, Some(port), "{image}");
+            let Health::Shell(check) = family.health else { panic!("{image}") };
+            assert_eq!(check.contains(":8080"), port == 8080, "{image}");
+        }
     }
 }

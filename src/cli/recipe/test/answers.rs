@@ -1,6 +1,7 @@
 //! What programs answer on the simulated servers of a test: what the recipe says, then what the
 //! scripts of the standard plugins expect of a database in order. A dump of such a database is
-//! whole and holds nothing: what comes back of it, only a real server shows.
+//! whole and holds nothing: what comes back of it, only a real server shows. That something came
+//! back, a file in the database's volume says, for which the recipe's own answers may ask.
 
 use serde_json::{Value, json};
 
@@ -33,28 +34,48 @@ pub fn script(recipe: &Copied) -> Result<String, Failure> {
     for plugin in &recipe.files.manifest.plugins {
         if let ComponentRef::Standard(standard) = plugin.component {
             let service = plugin.options["service"].as_str();
-            exec.extend(standard_answers(standard.name, service));
+            exec.extend(standard_answers(standard.name, service, |service| {
+                recipe.volume_of(service)
+            })?);
         }
     }
     Ok(script.to_string())
 }
 
-/// The answers of a store: to its dump, to its checks, and to everything else of its scripts.
-fn standard_answers(plugin: &str, service: Option<&str>) -> Vec<Value> {
-    let (usual, part, take, dump) = match plugin {
-        "postgres" => ("db", "POTLUCK_DATABASE", "pg_dump -U", POSTGRES.to_owned()),
-        "mariadb" => ("db", "POTLUCK_DATABASE", "try_root\ndump \"$database\"", MARIADB.to_owned()),
-        "sqlite" => ("app", "POTLUCK_FILE", "VACUUM INTO", sqlite()),
-        _ => return Vec::new(),
+/// The file in a database's volume that has the dump which was put back.
+const PUT_BACK: &str = "potluck-database";
+
+/// The answers of a store: to its dump, to the way back, to its checks, and to everything else of
+/// its scripts. `volume_of` finds a service's volume.
+fn standard_answers(
+    plugin: &str,
+    service: Option<&str>,
+    volume_of: impl Fn(&str) -> Result<Option<String>, Failure>,
+) -> Result<Vec<Value>, Failure> {
+    let (usual, part, take, put_back, dump) = match plugin {
+        "postgres" => ("db", DATABASE, "pg_dump -U", Some("pg_restore -U"), POSTGRES.to_owned()),
+        "mariadb" => {
+            let take = "try_root\ndump \"$database\"";
+            ("db", DATABASE, take, Some("new=potluck_restore"), MARIADB.to_owned())
+        }
+        "sqlite" => ("app", "POTLUCK_FILE", "VACUUM INTO", None, sqlite()),
+        _ => return Ok(Vec::new()),
     };
     let service = service.unwrap_or(usual);
     let rule = |part: &str, stdout: &str| json!({"service": service, "matches": format!("sh -c *{part}*"), "stdout": stdout});
-    vec![
-        rule(take, &dump),
-        rule(&format!("finding()*{part}"), "passed\tthe simulated database answers\t\n"),
-        rule(part, ""),
-    ]
+    let mut all = vec![rule(take, &dump)];
+    if let (Some(put_back), Some(volume)) = (put_back, volume_of(service)?) {
+        let mut rule = rule(put_back, "");
+        rule["stdin_file"] = format!("{volume}:{PUT_BACK}").into();
+        all.push(rule);
+    }
+    all.push(rule(&format!("finding()*{part}"), "passed\tthe simulated database answers\t\n"));
+    all.push(rule(part, ""));
+    Ok(all)
 }
+
+/// What all scripts for a database server have in them.
+const DATABASE: &str = "POTLUCK_DATABASE";
 
 /// A whole dump of nothing.
 const POSTGRES: &str = "--\n-- PostgreSQL database dump\n--\n\nSELECT 1;\n\n--\n-- PostgreSQL \
@@ -89,12 +110,14 @@ mod tests {
 
     #[test]
     fn a_simulated_server_reads_them() {
+        let volume_of = |service: &str| Ok((service == "db").then(|| "data".to_owned()));
         let rules: Vec<Value> = ["postgres", "mariadb", "sqlite", "files"]
-            .map(|it| standard_answers(it, None))
+            .map(|it| standard_answers(it, None, volume_of).unwrap())
             .concat();
         let script: Script = serde_saphyr::from_str(&json!({"exec": rules}).to_string()).unwrap();
-        assert_eq!(script.exec.len(), 9);
-        assert_eq!(script.exec[6].stdout, sqlite());
-        assert_eq!(script.exec[3].service.as_deref(), Some("db"));
+        assert_eq!(script.exec.len(), 11);
+        assert_eq!(script.exec[8].stdout, sqlite());
+        assert_eq!(script.exec[4].service.as_deref(), Some("db"));
+        assert_eq!(script.exec[5].stdin_file.as_deref(), Some("data:potluck-database"));
     }
 }

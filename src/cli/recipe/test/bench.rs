@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -28,7 +29,7 @@ use crate::{
         ui::clean,
     },
     engine::Engine,
-    home::{BackupSettings, EnvFile, Home, ServerName, ServerSettings},
+    home::{BackupSettings, Home, ServerName, ServerSettings},
 };
 
 /// The servers of a test, as the test calls them.
@@ -196,14 +197,7 @@ impl Bench {
         let given = self.settings.iter().rev().find_map(|it| it.strip_prefix("COMPOSE_FILE="));
         let files = match given {
             Some(files) => files.to_owned(),
-            None => {
-                let sample = self.recipe.files.sample()?.unwrap_or_default();
-                // What is wrong with it, the first command says.
-                EnvFile::parse(".env.sample", &sample)
-                    .ok()
-                    .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned))
-                    .unwrap_or_else(|| "compose.yml".into())
-            }
+            None => self.recipe.compose_file()?,
         };
         let services: String = self
             .recipe
@@ -320,7 +314,7 @@ impl Bench {
     /// Makes and deploys an app, in a version of the test's repository.
     pub async fn install(&mut self, name: &str, version: &str) -> Result<App, Stop> {
         let app = self.app(name, SERVER);
-        let port = free_port()?;
+        let settings = with_ports(&self.settings)?;
         let folder = format!("./{}", self.recipe.name);
         let mut arguments = vec![
             "app".to_owned(),
@@ -334,8 +328,8 @@ impl Bench {
             "--secrets".into(),
             "--no-input".into(),
         ];
-        for setting in &self.settings {
-            arguments.extend(["--set".into(), setting.replace("{port}", &port.to_string())]);
+        for setting in settings {
+            arguments.extend(["--set".into(), setting]);
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.good(&arguments).await?;
@@ -517,13 +511,25 @@ async fn interrupted<T>(pid: Option<Pid>, ended: impl Future<Output = T>) -> T {
     ended.await
 }
 
-/// A port that nothing listens on just now.
-fn free_port() -> Result<u16, Stop> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    listener
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| Stop::Failed(format!("no port is free: {error}")))
+/// What a setting has in place of a port: each mark is another one.
+const PORTS: [&str; 4] = ["{port}", "{port2}", "{port3}", "{port4}"];
+
+/// The settings with ports that nothing listens on just now.
+fn with_ports(settings: &[String]) -> Result<Vec<String>, Stop> {
+    let none = |error| Stop::Failed(format!("no port is free: {error}"));
+    let mut all = settings.to_vec();
+    // Held until the last one is found, so that each is another.
+    let mut held = vec![];
+    for mark in PORTS {
+        if !all.iter().any(|setting| setting.contains(mark)) {
+            continue;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(none)?;
+        let port = listener.local_addr().map_err(none)?.port().to_string();
+        held.push(listener);
+        all = all.iter().map(|setting| setting.replace(mark, &port)).collect();
+    }
+    Ok(all)
 }
 
 /// What a refused deploy says that it would be agreed to with: the words behind `--grant`.
@@ -571,6 +577,18 @@ mod tests {
         assert_eq!(asked(said), ["db exec: db", "app host: /x"]);
         let said = "error: x cannot be deployed:\n  network proxy: the external network does not exist on the server [network-missing]\n  network y: no";
         assert_eq!(missing_networks(said), ["proxy"]);
+    }
+
+    #[test]
+    fn each_mark_is_another_port() {
+        let settings = ["A={port}", "URL=http://x:{port}", "B={port2}", "C=1"].map(str::to_owned);
+        let filled = with_ports(&settings).unwrap();
+        let port = |at: usize, before: &str| -> u16 {
+            filled[at].strip_prefix(before).unwrap().parse().unwrap()
+        };
+        assert_eq!(port(0, "A="), port(1, "URL=http://x:"));
+        assert_ne!(port(0, "A="), port(2, "B="));
+        assert_eq!(filled[3], "C=1");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::{fs, io, path::Path, process::Command};
 
+use serde_json::{Map, Value};
+
 use crate::{
     cli::{failure::Failure, recipe::source, session::Session},
     home::{EnvFile, RecipeName},
@@ -93,18 +95,40 @@ impl Copied {
         Ok(read.values())
     }
 
+    /// The compose files that the sample names, `:` between them.
+    pub fn compose_file(&self) -> Result<String, Failure> {
+        let sample = self.files.sample()?.unwrap_or_default();
+        // What is wrong with it, the first command says.
+        let named = EnvFile::parse(".env.sample", &sample)
+            .ok()
+            .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned));
+        Ok(named.unwrap_or_else(|| "compose.yml".into()))
+    }
+
     /// The services that these compose files name, `:` between them.
     pub fn services(&self, compose_file: &str) -> Result<Vec<String>, Failure> {
-        let mut names = vec![];
-        for source in self.files.compose_sources(compose_file)? {
-            // What is wrong with it, lint says.
-            let Ok(document) = yaml::document(&source.text) else { continue };
-            let services = document["services"].as_object();
-            names.extend(services.into_iter().flat_map(|map| map.keys().cloned()));
-        }
+        let maps = self.service_maps(compose_file)?;
+        let mut names: Vec<String> = maps.iter().flat_map(|map| map.keys().cloned()).collect();
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The first volume that a service of the sample mounts, by its name in the compose file.
+    pub fn volume_of(&self, service: &str) -> Result<Option<String>, Failure> {
+        let maps = self.service_maps(&self.compose_file()?)?;
+        let mounts = maps.iter().filter_map(|map| map.get(service)?["volumes"].as_array());
+        Ok(mounts.flatten().find_map(volume).map(str::to_owned))
+    }
+
+    fn service_maps(&self, compose_file: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+        let mut maps = vec![];
+        for source in self.files.compose_sources(compose_file)? {
+            // What is wrong with it, lint says.
+            let Ok(document) = yaml::document(&source.text) else { continue };
+            maps.extend(document["services"].as_object().cloned());
+        }
+        Ok(maps)
     }
 
     /// The names of the plugins that are its own.
@@ -125,6 +149,16 @@ impl Copied {
         };
         self.files.manifest.plugins.iter().filter_map(of).collect()
     }
+}
+
+/// The volume of a mount in either form; none where a folder or memory is mounted.
+fn volume(mount: &Value) -> Option<&str> {
+    let source = match mount {
+        Value::String(short) => short.split_once(':')?.0,
+        long if long["type"] == "volume" => long["source"].as_str()?,
+        _ => return None,
+    };
+    (!source.is_empty() && !source.contains(['/', '$', '~', '.'])).then_some(source)
 }
 
 /// git in a folder that was just made here, so that nothing in it is foreign but the files.
@@ -190,4 +224,25 @@ fn files(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_mount_names_a_volume_or_none() {
+        for (mount, expected) in [
+            (json!("data:/var/lib/mysql"), Some("data")),
+            (json!({"type": "volume", "source": "data", "target": "/x"}), Some("data")),
+            (json!({"type": "tmpfs", "target": "/dev/shm"}), None),
+            (json!("./x:/y"), None),
+            (json!("/srv/x:/y"), None),
+            (json!("/anonymous"), None),
+        ] {
+            assert_eq!(volume(&mount), expected, "{mount}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    acceptance::{LEVELS, Level, Outcome as Ended, Server, Stage, Verdict, junit, level},
+    acceptance::{Level, Outcome as Ended, Server, Stage, Verdict, junit, level},
     cli::{
         arguments::{JsonArg, duration},
         exit::Exit,
@@ -53,13 +53,13 @@ again; 4 two at once, and neighbours are untouched; 5 it is upgraded; 6 it is re
 empty swarm, too; 8 secrets and domain change; 9 all of it on a real server, without a warning.
 docs/recipes.md says more.
 
-Settings: those of `.env.sample`, then of the recipe's `tests/settings.env`, then of --set. A value
-`{port}` is a free port, for each app another.
+Settings: those of `.env.sample`, then of the recipe's `tests/settings.env`, then of --set. `{port}`
+in a value is a free port, for each app another; `{port2}` to `{port4}` are more of them.
 
 Exit codes: 0 nothing failed, and --level was reached; 1 a stage failed, or --level was not reached;
 130 interrupted, and what was made is removed.
 
-JSON: {recipe, version, server, level, stopped_by, warnings, stages}; a stage is {stage, result, why,
+JSON: {recipe, version, server, level, shows, stopped_by, warnings, stages}; a stage is {stage, result, why,
 seconds, commands}, its result `passed`, `failed`, `not-applicable`, `not-shown` or `not-run`.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
@@ -206,7 +206,7 @@ fn show(session: &Session, report: &Report) -> Result<(), Failure> {
     }
     table.print(&session.ui)?;
     let at = report.level.level;
-    let what = LEVELS.iter().find(|(number, ..)| *number == at).map_or("broken", |level| level.1);
+    let what = report.level.shows;
     let on = match report.server {
         Server::Simulated => "on a simulated server",
         Server::Real => "on a real server",

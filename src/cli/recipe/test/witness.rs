@@ -1,6 +1,8 @@
-//! Data of which a test knows what it was: a file in each volume that a backup holds.
+//! Data of which a test knows what it was: a file in each volume of which a backup holds all.
 
 use std::fs;
+
+use serde_json::{Value, json};
 
 use super::bench::{App, Bench, Stop};
 
@@ -20,9 +22,10 @@ pub struct Seat {
 /// What the data of an app is.
 #[derive(Debug, Clone)]
 pub struct Witness {
-    pub seats: Vec<Seat>,
-    /// How many dumps its backups have, which are not looked into.
-    pub dumps: usize,
+    seats: Vec<Seat>,
+    /// How many other things its backups have, which are not looked into: dumps, and volumes of
+    /// which they have a part.
+    others: usize,
     word: String,
 }
 
@@ -33,12 +36,9 @@ impl Witness {
             .json(&["backup", "create", &app.domain, "--server", app.server, "--dry-run"])
             .await?;
         let items = plan["items"].as_array().cloned().unwrap_or_default();
-        let kinds = |kind: &str| items.iter().filter(|item| item["kind"] == kind).count();
-        let held: Vec<&str> = items
-            .iter()
-            .filter(|item| item["kind"] == "volume")
-            .filter_map(|item| item["name"].as_str())
-            .collect();
+        let is_whole = |item: &&Value| item["kind"] == "volume" && item["paths"] == json!([]);
+        let held: Vec<&str> =
+            items.iter().filter(is_whole).filter_map(|item| item["name"].as_str()).collect();
         let volumes =
             bench.json(&["app", "volume", "ls", &app.domain, "--server", app.server]).await?;
         let mut seats = vec![];
@@ -59,7 +59,7 @@ impl Witness {
                 path: path.trim_end_matches('/').to_owned(),
             });
         }
-        let witness = Witness { seats, dumps: kinds("dump"), word: word.to_owned() };
+        let witness = Witness { seats, others: items.len() - held.len(), word: word.to_owned() };
         witness.write(bench, app, FILE, word).await?;
         Ok(witness)
     }
@@ -120,6 +120,6 @@ impl Witness {
 
     /// Whether there is anything that could be lost.
     pub fn is_nothing(&self) -> bool {
-        self.seats.is_empty() && self.dumps == 0
+        self.seats.is_empty() && self.others == 0
     }
 }

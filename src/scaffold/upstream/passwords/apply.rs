@@ -181,7 +181,7 @@ fn from_file(
 ) -> bool {
     variable.comment.clear();
     match files {
-        Files::All(ending) => variable.key.push_str(ending),
+        Files::All(ending) | Files::Of(_, ending) => variable.key.push_str(ending),
         Files::Before(prefix) => variable.key.insert_str(0, prefix),
         Files::Some(_) | Files::No => variable.key.push_str("_FILE"),
         Files::Address(_) => {
