@@ -66,7 +66,7 @@ reasons() {
 # time. They share one engine and two cores with everything else, so that a deadline of a browser
 # or a kernel may be missed; those that pass now are named at the end.
 alone() {
-    names=$(awk '/^failures:$/ { on = 1 } /^test result/ { on = 0 } on && /^    [a-z0-9_:]+$/ { print $1 }' "$1" | sort -u)
+    names=$(awk '/^failures:$/ { on = 1 } /^test result/ { on = 0 } on && /^    [a-z0-9_]+::[a-z0-9_:]+$/ { print $1 }' "$1" | sort -u)
     count=$(printf '%s\n' "$names" | grep -c . || true)
     [ "$count" -ge 1 ] && [ "$count" -le 3 ] || return 1
     reasons "$1"
