@@ -82,10 +82,12 @@ upstream() {
     cargo test --locked --test deploy upstream:: -- --nocapture --include-ignored --test-threads 1
 }
 
-# The level of every example recipe on a simulated server, and the table of docs/recipes.md.
+# The level of every example recipe on a simulated server, of some on the real one, and the table
+# of docs/recipes.md.
 levels() {
-    plugins/build.sh
+    engine
     cargo test --locked --test cli recipe_test::every_example -- --nocapture --include-ignored
+    cargo test --locked --test deploy recipe_test::examples_have -- --nocapture --include-ignored
 }
 
 # Each kind of file in a repository, damaged in each way: no success is false.

@@ -76,7 +76,7 @@ fn shows(level: u8, outcomes: &[Outcome]) -> &'static str {
     match of_first.map(|outcome| &outcome.verdict).find(|verdict| !verdict.counts()) {
         Some(Verdict::Failed(_)) => "broken",
         Some(Verdict::NotShown(_)) => "nothing yet, as its install could not be seen here",
-        _ => "nothing yet, as its install was not tried",
+        _ => "nothing yet, as lint or install was not run",
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
             ),
             (
                 vec![(Stage::Install, Verdict::NotRun(why()))],
-                "nothing yet, as its install was not tried",
+                "nothing yet, as lint or install was not run",
             ),
         ] {
             let found = level(&outcomes(&changed), Server::Simulated, 0);

@@ -1,11 +1,12 @@
 //! `recipe test`: recipes to a level, on a simulated server.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
 use crate::support::{
     cli::{Lab, Run},
+    common::skip,
     signing::{git, repository, save},
 };
 
@@ -92,6 +93,7 @@ fn what_only_a_real_server_shows_is_said_and_can_be_answered() {
     let found = report(&run);
     let (word, why) = result(&found, "restore");
     assert_eq!(word, "not-shown", "{run}");
+    assert_eq!(found["shows"], "nothing yet, as lint or install was not run", "{run}");
     assert!(why.contains("tests/simulated.yml") && why.contains("--server"), "{why}");
     assert_eq!(result(&found, "domain").0, "not-run");
 
@@ -116,6 +118,36 @@ const PLUGINS: &str = "plugins:\n- name: database\n  component: std:redis\n  opt
                        app}\n  grants: [{exec: app}]\n";
 
 #[test]
+fn what_could_not_be_seen_is_not_called_broken() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes-examples/wordpress");
+    if !example.join("plugins/wordpress.wasm").exists() {
+        return skip("the plugin wordpress.wasm is missing: make plugins");
+    }
+    let lab = Lab::new();
+    let copied = Command::new("cp").arg("-r").args([&example, &lab.path("wiki")]).status();
+    assert!(copied.unwrap().success());
+    let test = |more: &[&str]| {
+        let run = tested(&lab, &[&["--only", "lint,install", "--junit", "r.xml"], more].concat());
+        (run, fs::read_to_string(lab.path("r.xml")).unwrap())
+    };
+    fs::remove_file(lab.path("wiki/tests/simulated.yml")).unwrap();
+    let (run, xml) = test(&[]);
+    assert_eq!(run.code, 0, "{run}");
+    let level =
+        "Level 0, on a simulated server: nothing yet, as its install could not be seen here.";
+    assert!(run.stdout.contains(level), "{run}");
+    assert!(xml.contains("failures=\"0\" errors=\"0\""), "{xml}");
+    assert!(xml.contains("<skipped message=\"not shown: a simulated server runs no"), "{xml}");
+
+    lab.write("wiki/tests/simulated.yml", "exec: [{service: app, exit_code: 1}]\n");
+    let (run, xml) = test(&[]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stdout.contains("Level 0, on a simulated server: broken."), "{run}");
+    assert!(xml.contains("failures=\"1\" errors=\"0\""), "{xml}");
+    assert_eq!(report(&test(&["--json"]).0)["shows"], "broken");
+}
+
+#[test]
 fn a_new_recipe_has_the_file_of_a_ci() {
     let lab = Lab::new();
     for (ci, path) in
@@ -134,7 +166,7 @@ fn a_new_recipe_has_the_file_of_a_ci() {
 /// The table of docs/recipes.md, of which a part is looked at here: each takes half a minute.
 #[test]
 fn examples_have_the_level_that_the_documents_say() {
-    have_their_levels(&["static-html", "isso"]);
+    have_their_levels(&["isso", "rocketchat", "wordpress"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -14,7 +15,7 @@ use crate::support::{
     cli::{Lab, Run},
     common::{PATIENCE, endpoint, real_engine},
     nodes::Alone,
-    operator::{docker, good, has_images},
+    operator::{docker, folder_with_helper, good, has_images},
     signing::{git, repository, save},
 };
 
@@ -225,4 +226,55 @@ async fn a_backup_is_restored_on_a_server_that_has_nothing() {
     assert_eq!(left(engine.as_ref(), &prefix(&report)).await, [""; 0]);
     let potluck = alone.manager.docker(&["volume", "ls", "-q"]);
     assert_eq!(potluck, "", "on the empty server");
+}
+
+/// An example, the test images that it runs, and its settings besides those of all.
+type Example = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Those whose images a machine without a registry has.
+const EXAMPLES: &[Example] = &[
+    ("static-html", &["busybox:1"], &[]),
+    ("wordpress", &["wordpress:1", "mariadb:1"], &["SITE_URL=http://127.0.0.1:{port}"]),
+    ("mediawiki", &["mediawiki:1.43", "mariadb:1"], &["SITE_URL=http://127.0.0.1:{port}"]),
+    ("pelican", &["pelican:1", "nginx:1"], &["IMAGE=potluck-test/pelican:1"]),
+    ("jekyll", &["jekyll:1", "nginx:1"], &["IMAGE=potluck-test/jekyll:1"]),
+    ("synapse", &["synapse:1.163.2", "stores:1"], &["PUBLIC_URL=http://127.0.0.1:{port}"]),
+];
+
+#[tokio::test]
+async fn an_example_has_the_level_on_a_real_server_that_the_documents_say() {
+    have_their_levels(&EXAMPLES[..1]).await;
+}
+
+#[tokio::test]
+#[ignore = "make campaign levels"]
+async fn examples_have_the_levels_on_a_real_server_that_the_documents_say() {
+    have_their_levels(&EXAMPLES[1..]).await;
+}
+
+async fn have_their_levels(examples: &[Example]) {
+    if real_engine().await.is_none() {
+        return;
+    }
+    let lab = folder_with_helper();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = fs::read_to_string(root.join("docs/recipes.md")).unwrap();
+    let mut wrong = Vec::new();
+    for (example, images, settings) in examples {
+        if !has_images(images) {
+            continue;
+        }
+        let folder = root.join("recipes-examples").join(example);
+        let mut test = vec!["recipe", "test", folder.to_str().unwrap()];
+        test.extend(["--server", "here", "--yes", "--json"]);
+        test.extend(["--set", "COMPOSE_FILE=compose.yml:compose.test.yml", "--set", "PORT={port}"]);
+        test.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+        let run = lab.run(&test);
+        let report = report(&run);
+        println!("{example}: level {}, {}", report["level"], report["stopped_by"]);
+        if !documented.contains(&format!("| {example} | 8 | {} |", report["level"])) {
+            wrong.push(format!("{example}: {} {run}", report["level"]));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/recipes.md says otherwise of {}", wrong.join("\n"));
 }
