@@ -3,4 +3,9 @@
 mod docs_cli;
 mod features;
 mod messages;
+mod pages;
 mod rooms;
+mod said;
+
+#[path = "../support/pages.rs"]
+mod support;
