@@ -30,21 +30,17 @@ run! {
     backups: "docs/backups.md",
     when: "docs/when.md",
     escrow: "docs/escrow.md",
-    connections: "docs/connections.md",
     from_abra: "docs/from-abra.md",
     install: "docs/install.md",
     recipes: "docs/recipes.md",
     readme: "README.md",
+    a_hook_in_rust: "docs/hooks/rust.md",
+    a_hook_in_python: "docs/hooks/python.md",
 }
 
-/// What is run of a page.
-fn parts(path: &str) -> Vec<Block> {
-    let mut blocks = pages::page(path).blocks();
-    blocks.retain(|block| match block.language.as_str() {
-        "sh" => block.fate() == Fate::Run,
-        language => matches!(language, "test" | "text"),
-    });
-    blocks
+/// Whether a block is typed here.
+fn is_run(block: &Block) -> bool {
+    block.language == "test" || block.language == "sh" && block.fate() == Fate::Run
 }
 
 /// A line as the shell is to run it: one that says how it exits has to exit so.
@@ -65,9 +61,9 @@ const BLOCK: &str = "--- block ";
 
 /// Types what a page says, and compares what is printed with what it shows.
 fn type_in(path: &str) {
-    let parts = parts(path);
+    let parts = pages::page(path).blocks();
     for (program, argument) in NEEDED {
-        let is_used = parts.iter().any(|part| part.text.contains(program));
+        let is_used = parts.iter().any(|part| is_run(part) && part.text.contains(program));
         if is_used && Command::new(program).arg(argument).output().is_err() {
             return skip::skip(&format!("{program} is not installed"));
         }
@@ -82,7 +78,7 @@ fn type_in(path: &str) {
         assert!(copied.success());
     }
     let mut script = String::from("set -eu\nexec 2>&1\n");
-    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.language != "text") {
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| is_run(part)) {
         script += &format!("echo; echo '{BLOCK}{index}'\n");
         script.extend(part.text.lines().map(|text| line(text) + "\n"));
     }
@@ -160,10 +156,7 @@ fn is_line_like(shown: &str, printed: &str) -> bool {
 fn every_page_with_commands_is_typed() {
     let with_commands: BTreeSet<String> = pages::documentation()
         .iter()
-        .filter(|page| {
-            let blocks = page.blocks();
-            blocks.iter().any(|block| block.language == "sh" && block.fate() == Fate::Run)
-        })
+        .filter(|page| page.blocks().iter().any(is_run))
         .map(|page| page.path.display().to_string())
         .collect();
     let typed: BTreeSet<String> = PAGES.iter().map(|page| (*page).to_owned()).collect();
