@@ -27,35 +27,7 @@ run() {
 say "SIMULATED: no swarm answers here, so the story runs on potluck's simulated server"
 rm -rf "$POTLUCK_DIR"
 mkdir -p "$swarm"
-cat >"$swarm/script.yml" <<'YAML'
-# What the services' programs answer.
-exec:
-  - service: db
-    matches: "*DROP DATABASE IF EXISTS*"
-    stdin_file: data:tables.sql
-  - service: db
-    matches: "*finding passed 'tables are sound'*"
-    stdout: "passed\ttables are sound\tsimulated\n"
-  - service: db
-    matches: "*mariadb-dump*"
-    stdout_file: data:tables.sql
-  - service: db
-    command: [write-tables]
-    stdin_file: data:tables.sql
-  - service: app
-    command: [php]
-    answers:
-      - contains: wp_install
-        stdout: '{"installed": false, "upgraded": false, "moved_from": null, "locale_failed": false}'
-      - contains: potluck_check
-        stdout: '[{"name": "options are readable", "passed": true, "detail": "simulated"}]'
-  - service: app
-    command: [write-page]
-    stdin_file: content:page.html
-  - service: app
-    command: [read-page]
-    stdout_file: content:page.html
-YAML
+cp "$root/scripts/demo-simulated.yml" "$swarm/script.yml"
 
 say "1. an app on the simulated server"
 run potluck app new recipes-examples/wordpress --server simulated --domain "$domain" --no-input \
@@ -69,7 +41,7 @@ run potluck app deploy "$domain" --no-input \
     --grant 'mail exec: app' --grant 'mail secret: smtp_password'
 run potluck app ps "$domain"
 say "4. something worth keeping"
-echo 'INSERT INTO posts VALUES ("Leek and potato");' | run potluck app run "$domain" db -- write-tables
+run potluck app run "$domain" db -- write-tables <scripts/demo-tables.sql
 echo '<h1>Leek and potato</h1>' | run potluck app run "$domain" app -- write-page
 if ! have restic; then
     warn "restic is missing: the story ends before the backup"

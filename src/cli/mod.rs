@@ -291,4 +291,7 @@ mod tests {
 }
 
 #[cfg(test)]
+mod reference_tests;
+
+#[cfg(test)]
 mod said_tests;

@@ -429,7 +429,7 @@ fn a_password_may_come_from_a_program_and_is_written_nowhere() {
     assert!(!format!("{sealed}").contains("sesame"), "{sealed}");
 }
 
-/// As docs/cli.md has it: `age` opens it with the operator's key.
+/// As docs/backups.md has it: `age` opens it with the operator's key.
 #[test]
 fn a_password_may_be_sealed_for_the_team() {
     let world = World::new(None);

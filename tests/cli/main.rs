@@ -4,6 +4,7 @@ mod apps;
 mod authoring;
 mod catalogue;
 mod cp;
+mod docs;
 mod escrow;
 mod findings;
 mod fleet;

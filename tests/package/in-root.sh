@@ -14,7 +14,8 @@ echo "found: $(inside dpkg -s potluck | grep ^Status)"
 inside dpkg --verify potluck
 for file in usr/share/man/man1/potluck-backup-run.1.gz usr/share/bash-completion/completions/potluck \
     usr/share/zsh/vendor-completions/_potluck usr/share/fish/vendor_completions.d/potluck.fish \
-    usr/share/doc/potluck/docs/cli.md usr/lib/systemd/user/potluck-nightly.timer; do
+    usr/share/doc/potluck/docs/cli.md usr/share/doc/potluck/docs/when.md \
+    usr/share/doc/potluck/docs/reference/app.md usr/share/doc/potluck/docs/hooks/rust.md usr/lib/systemd/user/potluck-nightly.timer; do
     [ -s "$root/$file" ] || echo "found: no $file"
 done
 inside env HOME=/root potluck -q server add here simulated

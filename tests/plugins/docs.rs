@@ -4,6 +4,7 @@
 
 use crate::support::cli;
 use crate::support::common::skip;
+use crate::support::pages::{self, Block, Page};
 
 use std::{
     collections::BTreeMap,
@@ -18,38 +19,13 @@ use cli::Lab;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const NO_TARGET: &str = "Rust's target wasm32-unknown-unknown is missing";
 
-/// A block of code of a page.
-struct Block {
-    language: String,
-    /// What `file=` names.
-    file: Option<String>,
-    text: String,
-}
-
-fn blocks(page: &str) -> Vec<Block> {
-    let mut found = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in page.lines() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(info)) => {
-                let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
-                let file = rest.strip_prefix("file=").map(str::to_owned);
-                open = Some(Block { language: language.into(), file, text: String::new() });
-            }
-            (Some(_), Some(_)) => found.extend(open.take()),
-            (Some(block), None) => {
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a block has no end");
-    found
+/// The page's own text, or that of a part of it.
+fn blocks(text: &str) -> Vec<Block> {
+    Page { path: PathBuf::new(), text: text.to_owned() }.blocks()
 }
 
 fn page(name: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join("docs").join(name)).unwrap()
+    pages::page(&format!("docs/{name}")).text
 }
 
 /// Where this repository's own plugins are built, so that what they share with
@@ -94,7 +70,7 @@ fn the_walk_of_the_plugins_page_can_be_walked_word_for_word() {
     let mut walk = String::from("set -eu\n");
     let mut files = 0;
     for block in blocks(section) {
-        match block.file {
+        match block.named("file") {
             Some(file) => {
                 files += 1;
                 walk += &format!("cat >{file} <<'END-OF-BLOCK'\n{}END-OF-BLOCK\n", block.text);
@@ -138,11 +114,11 @@ fn the_walk_of_the_plugins_page_can_be_walked_word_for_word() {
 fn files(page: &str) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for block in blocks(page) {
-        let Some(file) = block.file else {
+        let Some(file) = block.named("file") else {
             assert_eq!(block.language, "sh", "a block belongs to no file:\n{}", block.text);
             continue;
         };
-        let text = files.entry(file.clone()).or_default();
+        let text = files.entry(file.to_owned()).or_default();
         if !text.is_empty() {
             text.push_str(if file.ends_with(".py") { "\n\n" } else { "\n" });
         }

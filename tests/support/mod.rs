@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod monitor;
 pub mod nodes;
 pub mod operator;
+pub mod pages;
 pub mod provider;
 pub mod sign_on;
 pub mod signing;

@@ -14,7 +14,7 @@ pub enum Severity {
 /// One thing to know about the backups of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `never`, `old`, `failed`; docs/cli.md lists them.
+    /// `never`, `old`, `failed`; docs/backups.md lists them.
     pub code: &'static str,
     pub severity: Severity,
     pub message: String,
