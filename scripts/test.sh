@@ -42,7 +42,7 @@ else
     echo "cargo deny: not installed (cargo install cargo-deny)" >>"$POTLUCK_TEST_SKIPS"
 fi
 if have shellcheck; then
-    shellcheck -x -P SCRIPTDIR scripts/*.sh tests/package/*.sh plugins/*.sh plugins/examples/*.sh recipes-examples/*/*.sh tests/images/*.sh benches/*.sh
+    shellcheck -x -P SCRIPTDIR scripts/*.sh tests/package/*.sh plugins/*.sh plugins/examples/*.sh recipes-examples/*/*.sh tests/images/*.sh tests/fixtures/pages/*.sh benches/*.sh
 else
     echo "shellcheck: not installed" >>"$POTLUCK_TEST_SKIPS"
 fi

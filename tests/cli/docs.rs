@@ -111,7 +111,8 @@ fn type_in(path: &str) {
     for (_, output) in &mut outputs {
         output.truncate(output.iter().rposition(|line| !line.is_empty()).map_or(0, |at| at + 1));
     }
-    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.language == "text") {
+    let is_output = |part: &Block| part.language == "text" && part.info.is_empty();
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| is_output(part)) {
         let Some((_, output)) = outputs.iter().find(|(at, _)| Some(*at) == index.checked_sub(1))
         else {
             continue;
