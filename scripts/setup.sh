@@ -17,6 +17,7 @@ install_missing() {
     pairs=
     if [ "${1:-}" = test ]; then
         pairs="shellcheck:shellcheck npm:npm fuse2fs:fuse2fs age:age rclone:rclone faketime:faketime"
+        pairs="$pairs docker-registry:docker-registry"
         # A browser, for the tests of signing in.
         pairs="$pairs chromium:chromium chromedriver:chromium-driver"
         # Debian's python3 alone makes no environments.

@@ -10,6 +10,7 @@ mod fleet;
 mod grants;
 mod help;
 mod hostile;
+mod images;
 mod inspect;
 mod locks;
 mod package;

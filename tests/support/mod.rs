@@ -11,6 +11,7 @@ pub mod monitor;
 pub mod nodes;
 pub mod operator;
 pub mod provider;
+pub mod registry;
 pub mod sign_on;
 pub mod signing;
 pub mod sshd;
