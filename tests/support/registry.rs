@@ -54,7 +54,8 @@ impl Registry {
     pub fn start(readers: Readers) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let host = format!("127.0.0.1:{}", ports());
-        let path = |name: &str| folder.path().join(name).display().to_string();
+        let place = folder.path().to_owned();
+        let path = |name: &str| place.join(name).display().to_string();
         let mut config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
              http: {{addr: {host}}}\n",
