@@ -37,15 +37,17 @@ impl Change {
 }
 
 /// What became of the images between two states of a recipe. Services of one file are the same
-/// by their name.
+/// by their name. A default beside the sample's value is not a service of its own: it only
+/// counts where both states have it.
 pub fn changes(before: &[Use], after: &[Use]) -> Vec<Change> {
     let find = |all: &[Use], it: &Use| {
         let mut same = all.iter().filter(|other| other.is_same(it));
         same.next().map(|other| other.image.clone())
     };
-    let gone = before.iter().filter(|it| find(after, it).is_none());
+    let gone = before.iter().filter(|it| !it.is_beside && find(after, it).is_none());
     let gone = gone.map(|it| (it.service.clone(), Some(it.image.clone()), None));
-    let now = after.iter().map(|it| (it.service.clone(), find(before, it), Some(it.image.clone())));
+    let now = after.iter().filter(|it| !it.is_beside || find(before, it).is_some());
+    let now = now.map(|it| (it.service.clone(), find(before, it), Some(it.image.clone())));
     let mut found: Vec<Change> = Vec::new();
     for (service, before, after) in now.chain(gone) {
         let change = Change { service, before, after, link: None };
@@ -143,6 +145,7 @@ fn grouped(changes: &[Change]) -> Vec<(String, &Change)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::author::spots::Texts;
 
     fn change(service: &str, before: &str, after: &str) -> Change {
         Change {
@@ -170,6 +173,25 @@ mod tests {
         let all = [change("app", "a:1.1", "a:1.2"), change("db", "postgres:16", "postgres:17")];
         assert_eq!(greatest(&all), Some(Bump::Major));
         assert_eq!(greatest(&[]), None);
+    }
+
+    #[test]
+    fn services_are_compared_by_their_names() {
+        let uses = |images: &[(&str, &str)], sample: &str| -> Vec<Use> {
+            let services: String = images
+                .iter()
+                .map(|(service, image)| format!("  {service}:\n    image: {image}\n"))
+                .collect();
+            let text = format!("services:\n{services}");
+            let compose = std::collections::BTreeMap::from([("compose.yml".to_owned(), text)]);
+            let texts = Texts { compose, sample: Some(sample.into()) };
+            texts.spots().unwrap().spots.into_iter().flat_map(|spot| spot.uses).collect()
+        };
+        let before = uses(&[("app", "a:${V:-1}"), ("db", "b:1"), ("old", "c:1")], "V=1\n");
+        let after = uses(&[("app", "a:${V:-1}"), ("db", "b:1"), ("new", "d:1")], "V=2\n");
+        let found = noted(None, &changes(&before, &after));
+        assert_eq!(found, "- app: a 1 → 2\n- new: d 1 is new\n- old: c was removed\n");
+        assert_eq!(changes(&before, &before), []);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub struct Use {
     /// With variables filled in, as the sample and the defaults say.
     pub image: Reference,
     /// Whether it is what operators get that leave out a setting of the sample.
-    is_beside: bool,
+    pub is_beside: bool,
     /// As the compose file writes it.
     raw: String,
     /// What is before and behind the value in the image.

@@ -77,6 +77,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let report = Report::new(args, &recipe, &jobs, found.left_out, next.as_ref());
     session
         .report_of_texts(&report, &args.json, |report| report.show(args, session, next.as_ref()))?;
+    for hint in &survey.hints {
+        session.ui.hint(clean(hint));
+    }
     let failed = jobs.iter().filter(|job| job.error.is_some()).count();
     Ok(match failed {
         0 => Exit::DONE,

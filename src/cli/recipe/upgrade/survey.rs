@@ -1,14 +1,19 @@
 //! Asking registries: each question once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::{Job, SHOWN};
 use crate::{
     cli::{failure::Failure, session::Session},
+    hint::Hint,
     recipe::author::{
-        Choice, Facts, Reference, Registry, built, is_old_enough, offers, release_notes,
+        Choice, Facts, Reference, Registry, RegistryError, built, is_old_enough, offers,
+        release_notes,
     },
 };
 
@@ -21,6 +26,8 @@ pub struct Survey<'a> {
     tags: BTreeMap<(String, String), Result<Vec<String>, String>>,
     /// By image, without its digest.
     facts: BTreeMap<Reference, Result<Facts, String>>,
+    /// What to do about errors.
+    pub hints: BTreeSet<String>,
 }
 
 impl<'a> Survey<'a> {
@@ -37,8 +44,8 @@ impl<'a> Survey<'a> {
         for warning in warnings {
             session.ui.warn(warning);
         }
-        let (tags, facts) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Survey { session, registry, now: Timestamp::now(), tags, facts })
+        let (tags, facts, hints) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Ok(Survey { session, registry, now: Timestamp::now(), tags, facts, hints })
     }
 
     /// Which newer images there are, and whether the tag has another digest now.
@@ -112,10 +119,16 @@ impl<'a> Survey<'a> {
         }
     }
 
+    fn failed(&mut self, error: &RegistryError) -> String {
+        self.hints.extend(error.hint());
+        error.to_string()
+    }
+
     async fn tags(&mut self, image: &Reference) -> Result<Vec<String>, String> {
         let key = (image.host.clone(), image.path.clone());
         if !self.tags.contains_key(&key) {
-            let tags = self.registry.tags(image).await.map_err(|error| error.to_string());
+            let tags = self.registry.tags(image).await;
+            let tags = tags.map_err(|error| self.failed(&error));
             self.tags.insert(key.clone(), tags);
         }
         self.tags[&key].clone()
@@ -124,17 +137,19 @@ impl<'a> Survey<'a> {
     async fn facts(&mut self, image: &Reference) -> Result<Facts, String> {
         let key = image.with(&image.tag, None);
         if !self.facts.contains_key(&key) {
-            let facts = self.registry.facts(&key).await.map_err(|error| error.to_string());
+            let facts = self.registry.facts(&key).await;
+            let facts = facts.map_err(|error| self.failed(&error));
             self.facts.insert(key.clone(), facts);
         }
         self.facts[&key].clone()
     }
 
     /// The same tags, with the digests that they have now.
-    async fn pinned(&self, choice: &Choice) -> Result<Choice, String> {
+    async fn pinned(&mut self, choice: &Choice) -> Result<Choice, String> {
         let mut pinned = Vec::new();
         for image in choice {
-            let digest = self.registry.digest(image).await.map_err(|error| error.to_string())?;
+            let digest = self.registry.digest(image).await;
+            let digest = digest.map_err(|error| self.failed(&error))?;
             pinned.push(image.with(&image.tag, Some(&digest)));
         }
         Ok(pinned)
