@@ -3,8 +3,8 @@
 # you like. Installs what is missing (Debian and its children, as root), starts
 # the Docker engine if none answers, and makes it a swarm if it is not one.
 #
-# `setup.sh test` adds what only the tests use; sshd and cron not where systemd
-# would start them for everyone.
+# `setup.sh test` adds what only the tests use; sshd, cron and a registry not where
+# systemd would start them for everyone.
 #
 # Ends with 0 when a swarm answers, with 10 when everything but a swarm is
 # there: without root or an engine potluck still runs on its simulated server.
@@ -21,7 +21,8 @@ install_missing() {
         pairs="$pairs chromium:chromium chromedriver:chromium-driver"
         # Debian's python3 alone makes no environments.
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
-        [ -d /run/systemd/system ] || pairs="$pairs /usr/sbin/sshd:openssh-server cron:cron"
+        [ -d /run/systemd/system ] ||
+            pairs="$pairs /usr/sbin/sshd:openssh-server cron:cron docker-registry:docker-registry"
         pairs="$pairs systemd-analyze:systemd"
     fi
     for pair in $pairs cc:gcc git:git curl:curl restic:restic dockerd:docker.io docker:docker.io \

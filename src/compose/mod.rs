@@ -28,6 +28,11 @@ pub(crate) mod tree {
     };
 }
 
+/// The variables of one value.
+pub(crate) mod variables {
+    pub use super::read::interpolate::{Piece, default_of, pieces, substitute};
+}
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

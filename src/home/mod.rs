@@ -46,7 +46,7 @@ pub use app_guard::AppGuard;
 pub use apps::Salvaged;
 pub use connection::{Connection, ConnectionKind};
 pub use copy::{CopyName, CopySettings};
-pub use env_file::EnvFile;
+pub use env_file::{EnvFile, ParseError};
 pub use error::Error;
 pub use grant::{GivenGrant, Grant};
 pub use holder::Holder;

@@ -11,6 +11,7 @@ mod chaos;
 pub mod checkout;
 mod checkouts;
 pub mod error;
+pub mod family;
 mod inside;
 pub mod lint;
 pub mod manifest;

@@ -391,6 +391,36 @@ impl Store {
         self.aside(source)?.with(Store::versions)
     }
 
+    /// The recipe that somebody works on: by its name here, or by its folder, wherever that is;
+    /// with the store that has it.
+    ///
+    /// # Errors
+    /// [`Error::Source`], [`Error::Unknown`]; also for an address, which is nothing to work in.
+    pub fn at_hand(&self, given: &str) -> Result<(Store, RecipeName), Error> {
+        let source = match Source::parse(given)? {
+            Source::Name(name) if self.place(&name).is_dir() => return Ok((self.clone(), name)),
+            source => self.resolve(source)?,
+        };
+        let name = source.name()?;
+        match &source {
+            Source::Folder(folder) => {
+                let parent = folder.parent().unwrap_or(folder);
+                let written = folder.file_name().unwrap_or_default();
+                match written == name.as_str() {
+                    true => Ok((self.elsewhere(parent), name)),
+                    false => Err(Error::Source {
+                        given: given.into(),
+                        reason: format!("the folder of a recipe has its name: `{name}`"),
+                    }),
+                }
+            }
+            _ => Err(Error::Source {
+                given: given.into(),
+                reason: "it is an address; `potluck recipe fetch` makes a clone to work in".into(),
+            }),
+        }
+    }
+
     /// A recipe where it can be read: here, or in a temporary folder.
     fn aside(&self, source: &str) -> Result<Aside<'_>, Error> {
         let source = match Source::parse(source)? {

@@ -182,6 +182,27 @@ impl Trap {
         fs::remove_file(self.lab.path(&path)).unwrap();
     }
 
+    /// Its objects are in a pack that says that others may be missing.
+    fn promise(&self) {
+        let objects = self.folder().join(".git/objects");
+        let mut ids = String::new();
+        for folder in fs::read_dir(&objects).unwrap().map(|entry| entry.unwrap().path()) {
+            let begin = folder.file_name().unwrap().to_str().unwrap().to_owned();
+            if begin.len() != 2 {
+                continue;
+            }
+            for object in fs::read_dir(&folder).unwrap() {
+                ids += &format!("{begin}{}\n", object.unwrap().file_name().to_str().unwrap());
+            }
+        }
+        let pack = objects.join("pack/pack");
+        let pack = ["pack-objects", "-q", pack.to_str().unwrap()];
+        let (done, id) = self.try_git(&self.folder(), &pack, &ids);
+        assert!(done, "{id}");
+        fs::write(objects.join(format!("pack/pack-{id}.promisor")), "").unwrap();
+        self.git(&["prune-packed"]);
+    }
+
     fn hook(&self, git_dir: &str, name: &str) {
         let hook = self.lab.path(&format!("{git_dir}/hooks/{name}"));
         fs::create_dir_all(hook.parent().unwrap()).unwrap();
@@ -213,6 +234,20 @@ fn a_missing_object_is_not_fetched_by_an_upload_pack_of_the_repository() {
     trap.config("core.repositoryformatversion", "1");
     trap.config("extensions.partialClone", "origin");
     trap.play(&Outcome::Refused("objects are missing or damaged: missing blob"));
+    trap.springs(&["cat-file", "-p", "1.0.0:compose.yml"]);
+}
+
+#[test]
+fn a_partial_clone_is_read_without_what_it_lacks() {
+    let trap = Trap::new();
+    trap.lose_a_blob();
+    trap.promise();
+    trap.config("remote.origin.url", "ssh://example.invalid/x.git");
+    trap.config("remote.origin.promisor", "true");
+    trap.config("core.repositoryformatversion", "1");
+    trap.config("extensions.partialClone", "origin");
+    trap.config("core.sshCommand", &trap.program());
+    trap.play(&Outcome::Refused("MISSING"));
     trap.springs(&["cat-file", "-p", "1.0.0:compose.yml"]);
 }
 

@@ -319,12 +319,13 @@ fn newer_tags_of_the_same_kind_are_written_where_the_old_ones_stood() {
     assert_eq!(run.code, 3, "{run}");
     let rows: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let row = |service: &str| {
-        rows.as_array().unwrap().iter().find(|row| row["service"] == service).unwrap()
+        let mut images = rows["images"].as_array().unwrap().iter();
+        images.find(|row| row["service"] == service).unwrap()
     };
     let newer = serde_json::json!(["2.0.0-alpine", "1.1.0-alpine", "1.0.1-alpine"]);
     assert_eq!(row("app")["newer"], newer, "{rows}");
     assert!(row("db")["error"].as_str().unwrap().contains("404"), "{rows}");
-    assert!(rows.as_array().unwrap().iter().all(|row| row["service"] != "own"));
+    assert!(rows["images"].as_array().unwrap().iter().all(|row| row["service"] != "own"));
     assert_eq!(now(), text);
     // Nothing is chosen where nobody can be asked.
     lab.run(&["recipe", "upgrade", "wiki", "-n"]);

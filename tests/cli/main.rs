@@ -11,6 +11,7 @@ mod fleet;
 mod grants;
 mod help;
 mod hostile;
+mod images;
 mod inspect;
 mod locks;
 mod package;

@@ -44,7 +44,14 @@ const COMMANDS: &[(&str, Types)] = &[
     ),
     ("recipe diff", &[("cli/recipe/diff.rs", "Report"), DIFFERENCE]),
     ("recipe reset", &[("cli/recipe/reset.rs", "Report"), DIFFERENCE]),
-    ("recipe upgrade", &[("cli/recipe/upgrade.rs", "Row")]),
+    (
+        "recipe upgrade",
+        &[
+            ("cli/recipe/upgrade/report.rs", "Report"),
+            ("cli/recipe/upgrade/report.rs", "Row"),
+            ("cli/recipe/upgrade/report.rs", "Label"),
+        ],
+    ),
     ("recipe sync", &[("cli/recipe/sync.rs", "Report")]),
     ("recipe release", &[("cli/recipe/release.rs", "Report")]),
     ("catalogue generate", &[("cli/catalogue/generate.rs", "Report")]),

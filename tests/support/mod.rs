@@ -12,6 +12,7 @@ pub mod nodes;
 pub mod operator;
 pub mod pages;
 pub mod provider;
+pub mod registry;
 pub mod sign_on;
 pub mod signing;
 pub mod sshd;

@@ -2,11 +2,35 @@
 
 use crate::{
     cli::{failure::Failure, prompt, session::Session},
-    recipe::author::{Bump, Desk, Person, images, is_later, next, version},
+    home::RecipeName,
+    recipe::{
+        Store,
+        author::{Bump, Desk, Person, Texts, is_later, next, version},
+    },
 };
 
-/// The file that a recipe's version is in.
-pub const COMPOSE: &str = "compose.yml";
+/// Where the note of the coming release is kept.
+pub const NEXT: &str = "release/next";
+
+/// The recipe that is worked on.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WorkArg {
+    /// The recipe: its name, or its folder
+    #[arg(value_name = "RECIPE")]
+    pub recipe: String,
+}
+
+impl WorkArg {
+    /// Its clone, and the store that has it.
+    ///
+    /// # Errors
+    /// For one that does not exist, or is not a clone with files.
+    pub fn open(&self, session: &Session) -> Result<(Store, RecipeName, Desk), Failure> {
+        let (store, name) = session.recipes()?.at_hand(&self.recipe)?;
+        let desk = Desk::open(&store, &name)?;
+        Ok((store, name, desk))
+    }
+}
 
 /// Which number of the version is raised.
 #[derive(Debug, Clone, clap::Args)]
@@ -66,17 +90,13 @@ pub fn of_git(error: crate::recipe::Error) -> Failure {
     }
 }
 
-/// The recipe's compose file, and what it is called.
+/// The recipe's compose file, and its name.
 ///
 /// # Errors
-/// Where there is none.
-pub fn compose(desk: &Desk) -> Result<(String, String), Failure> {
-    for name in [COMPOSE, "compose.yaml"] {
-        if let Some(text) = desk.text(name)? {
-            return Ok((name.to_owned(), text));
-        }
-    }
-    Err(Failure::new("the recipe has no compose.yml"))
+/// If it does not exist.
+pub fn compose(texts: &Texts) -> Result<(String, String), Failure> {
+    let (name, text) = texts.main().ok_or_else(|| Failure::new("the recipe has no compose.yml"))?;
+    Ok((name.to_owned(), text.to_owned()))
 }
 
 /// The version that is meant: the one given, the newest release with a number raised, or what
@@ -89,12 +109,13 @@ pub fn wanted(
     given: Option<&str>,
     bump: Option<Bump>,
     newest: Option<&str>,
-    text: &str,
+    texts: &Texts,
 ) -> Result<String, Failure> {
-    let label = version(text).map_err(|error| Failure::new(format!("{COMPOSE}: {error}")))?;
+    let (file, text) = compose(texts)?;
+    let label = version(&text).map_err(|error| Failure::new(format!("{file}: {error}")))?;
     let found = match (given, bump) {
         (Some(given), _) => given.to_owned(),
-        (None, Some(bump)) => raised(newest, bump, text)?,
+        (None, Some(bump)) => raised(newest, bump, texts)?,
         (None, None) => match label.filter(|label| is_later(label, newest)) {
             Some(label) => label,
             None if session.ui.is_interactive() => {
@@ -104,7 +125,7 @@ pub fn wanted(
                     "minor" => Bump::Minor,
                     _ => Bump::Patch,
                 };
-                raised(newest, bump, text)?
+                raised(newest, bump, texts)?
             }
             None => {
                 return Err(Failure::usage("no version is given")
@@ -120,15 +141,16 @@ pub fn wanted(
     Ok(found)
 }
 
-fn raised(newest: Option<&str>, bump: Bump, text: &str) -> Result<String, Failure> {
-    let images = images(text).map_err(|error| Failure::new(format!("{COMPOSE}: {error}")))?;
-    let main = images.iter().find(|(service, _)| service == "app");
-    let upstream = main.and_then(|(_, image)| crate::recipe::author::repository_of(image));
-    next(newest, bump, upstream.map(|(_, _, tag)| tag)).ok_or_else(|| {
-        Failure::new(format!(
-            "the newest release, {}, has no three numbers to raise",
-            newest.unwrap_or_default()
-        ))
-        .hint("name the version")
-    })
+fn raised(newest: Option<&str>, bump: Bump, texts: &Texts) -> Result<String, Failure> {
+    let upstream = texts.upstream().map_err(|error| Failure::of(&error))?;
+    next(newest, bump, upstream.as_deref()).ok_or_else(|| unnumbered(newest))
+}
+
+/// For a version that has no numbers to raise.
+pub fn unnumbered(newest: Option<&str>) -> Failure {
+    Failure::new(format!(
+        "the newest release, {}, has no three numbers to raise",
+        newest.unwrap_or_default()
+    ))
+    .hint("name the version")
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::authoring::WorkArg;
 use crate::{
     cli::{arguments::JsonArg, failure::Outcome, session::Session},
-    home::RecipeName,
-    recipe::author::{Desk, Difference},
+    recipe::author::Difference,
     text,
 };
 
@@ -21,9 +21,8 @@ Examples:
 JSON: {recipe, commit, files, patch}; a file is {path, how}, which is `changed`, `removed` or
 `new`.")]
 pub struct Args {
-    /// The recipe
-    #[arg(value_name = "RECIPE")]
-    recipe: RecipeName,
+    #[command(flatten)]
+    work: WorkArg,
 
     #[command(flatten)]
     json: JsonArg,
@@ -39,16 +38,16 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let desk = Desk::open(&session.recipes()?, &args.recipe)?;
+    let (_, recipe, desk) = args.work.open(session)?;
     let report = Report {
-        recipe: args.recipe.to_string(),
+        recipe: recipe.to_string(),
         commit: desk.head().to_owned(),
         files: desk.differences()?,
         patch: desk.patch()?,
     };
     session.report_of_texts(&report, &args.json, |report| {
         if report.files.is_empty() {
-            session.ui.say(format_args!("Everything in {} is committed.", args.recipe));
+            session.ui.say(format_args!("Everything in {recipe} is committed."));
         }
         show(session, &report.patch)
     })

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    authoring::{BumpArg, PersonArg, compose, of_git, wanted},
+    authoring::{BumpArg, NEXT, PersonArg, WorkArg, compose, of_git, wanted},
     sync::unedited,
 };
 use crate::{
@@ -14,11 +14,10 @@ use crate::{
         session::Session,
         ui::clean,
     },
-    home::RecipeName,
     lint::Severity,
     recipe::{
         Version,
-        author::{Desk, set_version, version},
+        author::{Contents, Desk, set_version, version},
         lint::lint,
         version::Release,
     },
@@ -44,9 +43,8 @@ hook runs. Without a terminal, --yes is needed; else the exit code is 6.
 JSON: {recipe, version, files, note, commit, signed, published}; `commit` is null after a dry
 run.")]
 pub struct Args {
-    /// The recipe
-    #[arg(value_name = "RECIPE")]
-    recipe: RecipeName,
+    #[command(flatten)]
+    work: WorkArg,
 
     /// The version [default: the newest release with a number raised]
     #[arg(value_name = "VERSION", conflicts_with_all = ["major", "minor", "patch"])]
@@ -90,9 +88,6 @@ struct Report {
     published: bool,
 }
 
-/// Where the note of the coming release is kept.
-const NEXT: &str = "release/next";
-
 /// Fails for what is no version, or no name of a tag, before anything is changed.
 fn require_version(wanted: &str) -> Result<(), Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_');
@@ -112,17 +107,17 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if args.publish && session.offline {
         return Err(Failure::usage("`--offline` and publishing exclude each other"));
     }
-    let store = session.recipes()?;
-    let desk = Desk::open(&store, &args.recipe)?;
-    let (file, text) = compose(&desk)?;
-    let newest = store.versions(&args.recipe)?.into_iter().next();
+    let (store, recipe, desk) = args.work.open(session)?;
+    let texts = desk.texts()?;
+    let (file, text) = compose(&texts)?;
+    let newest = store.versions(&recipe)?.into_iter().next();
     let given = args.version.as_deref();
-    let wanted = wanted(session, given, args.bump.bump(), newest.as_deref(), &text)?;
+    let wanted = wanted(session, given, args.bump.bump(), newest.as_deref(), &texts)?;
     require_version(&wanted)?;
     if args.publish {
         desk.address()?;
     }
-    lint_of(&store.examine(&args.recipe, &Version::Working)?)?;
+    lint_of(&args.work, &store.examine(&recipe, &Version::Working)?)?;
 
     let failed = |error| unedited(&file, &error, &wanted);
     let differs = version(&text).map_err(failed)?.as_ref() != Some(&wanted);
@@ -145,7 +140,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     files.sort();
     files.dedup();
 
-    session.ui.say(format_args!("Release {} of {}:", clean(&wanted), args.recipe));
+    session.ui.say(format_args!("Release {} of {}:", clean(&wanted), recipe));
     for file in &files {
         session.ui.say(format_args!("  commit   {}", clean(file)));
     }
@@ -157,7 +152,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.warn(format_args!("{} is new to git and left out", clean(path)));
     }
     let mut report = Report {
-        recipe: args.recipe.to_string(),
+        recipe: recipe.to_string(),
         version: wanted.clone(),
         files,
         note,
@@ -166,17 +161,14 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         published: false,
     };
     if !args.dry_run {
-        let needs = format!("the release of {} needs consent", args.recipe);
+        let needs = format!("the release of {recipe} needs consent");
         prompt::agree(&session.ui, args.yes, &needs, "Release it?")?;
-        if let Some(edited) = &edited {
-            desk.write(&file, edited)?;
-        }
-        if let Some(note) = &report.note {
-            desk.write(&path, &format!("{}\n", note.trim_end()))?;
-        }
-        if next.is_some() {
-            desk.remove(NEXT)?;
-        }
+        let note = report.note.as_ref().map(|note| format!("{}\n", note.trim_end()));
+        let mut contents = Contents::new();
+        contents.extend(edited.map(|text| (file, Some(text))));
+        contents.extend(note.map(|note| (path, Some(note))));
+        contents.extend(next.map(|_| (NEXT.to_owned(), None)));
+        desk.write(&contents)?;
         let committed = committed(&desk, &report.files)?;
         let message = format!("chore: publish {wanted} release");
         let notes = report.note.clone().unwrap_or_else(|| wanted.clone());
@@ -184,7 +176,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             .release(&committed, &message, Some((&wanted, &notes)), &args.person.person())
             .map_err(of_git)
             .map_err(|failure| {
-                let diff = format!("`potluck recipe diff {}`", args.recipe);
+                let diff = format!("`potluck recipe diff {}`", args.work.recipe);
                 failure.hint(format!("nothing was committed; {diff} shows what was written"))
             })?;
         report.signed = desk.is_signed(&wanted)?;
@@ -193,7 +185,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 Failure::from(error).hint(format!(
                     "the release is made here; `git -C {} push --atomic origin {} {wanted}` tries \
                      again",
-                    store.place(&args.recipe).display(),
+                    store.place(&recipe).display(),
                     made.branch
                 ))
             })?;
@@ -222,14 +214,14 @@ fn committed(desk: &Desk, files: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Stops a release that no app could deploy.
-fn lint_of(checkout: &crate::recipe::Checkout) -> Result<(), Failure> {
+fn lint_of(work: &WorkArg, checkout: &crate::recipe::Checkout) -> Result<(), Failure> {
     let errors: Vec<_> =
         lint(checkout).into_iter().filter(|it| it.severity == Severity::Error).collect();
     match errors.first() {
         None => Ok(()),
         Some(first) => {
             Err(Failure::new(format!("the recipe has mistakes that stop a deploy: {first}"))
-                .hint(format!("`potluck recipe lint {}` shows all of them", checkout.recipe)))
+                .hint(format!("`potluck recipe lint {}` shows all of them", work.recipe)))
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::authoring::WorkArg;
 use crate::{
     cli::{arguments::JsonArg, failure::Outcome, prompt, session::Session, ui::clean, ui::counted},
-    home::RecipeName,
-    recipe::author::{Desk, Difference},
+    recipe::author::Difference,
 };
 
 /// Drop what is not committed in a recipe's clone.
@@ -23,9 +23,8 @@ Without a terminal, --yes is needed; else the exit code is 6.
 JSON: {recipe, commit, files, reset}; a file is {path, how}, which is `changed`, `removed` or
 `new`.")]
 pub struct Args {
-    /// The recipe
-    #[arg(value_name = "RECIPE")]
-    recipe: RecipeName,
+    #[command(flatten)]
+    work: WorkArg,
 
     /// Show what would be dropped and change nothing
     #[arg(long)]
@@ -48,7 +47,7 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
-    let desk = Desk::open(&session.recipes()?, &args.recipe)?;
+    let (_, recipe, desk) = args.work.open(session)?;
     let files = desk.differences()?;
     let any = !files.is_empty();
     if any {
@@ -58,19 +57,19 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         if !args.dry_run {
             let what = counted(files.len(), "file");
             let needs = format!("dropping changes in {what} needs consent");
-            let question = format!("Drop these changes of {}?", args.recipe);
+            let question = format!("Drop these changes of {recipe}?");
             prompt::agree(&session.ui, args.yes, &needs, &question)?;
             desk.reset(&files)?;
         }
     }
     let reset = any && !args.dry_run;
     let commit = desk.head().to_owned();
-    let report = Report { recipe: args.recipe.to_string(), commit, files, reset };
+    let report = Report { recipe: recipe.to_string(), commit, files, reset };
     session.report(&report, &args.json, |_| {
         session.ui.say(match (any, args.dry_run) {
-            (false, _) => format!("Everything in {} is committed.", args.recipe),
+            (false, _) => format!("Everything in {recipe} is committed."),
             (true, true) => "Nothing was changed: this was a dry run.".to_owned(),
-            (true, false) => format!("{} is as its last commit has it.", args.recipe),
+            (true, false) => format!("{recipe} is as its last commit has it."),
         });
         Ok(())
     })

@@ -303,26 +303,19 @@ pub fn substitute(
     let mut out = String::with_capacity(text.len());
     let most = *left;
     let mut error: Option<Invalid> = None;
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let braced = rest.starts_with('{');
-        let inner = if braced { &rest[1..] } else { rest };
-        let name = variable(inner).filter(|len| !braced || inner[*len..].starts_with('}'));
-        // With braces the operator must end at the brace; a name followed by
-        // anything else is malformed.
-        let Some(len) = name else {
-            error = Some(malformed(rest));
-            continue;
+    for piece in pieces(text) {
+        let expression = match piece {
+            Piece::Text(text) => {
+                out.push_str(text);
+                continue;
+            }
+            Piece::Malformed(rest) => {
+                error = Some(malformed(rest));
+                continue;
+            }
+            Piece::Variable { expression, .. } => expression,
         };
-        let outcome = resolve(&inner[..len], lookup, notes);
-        rest = &inner[len + usize::from(braced)..];
+        let outcome = resolve(expression, lookup, notes);
         // Docker keeps the last outcome only.
         if let Some(lost) = error.take() {
             notes.push(NoteKind::ErrorSwallowed(lost.message));
@@ -342,9 +335,56 @@ pub fn substitute(
             });
         }
     }
-    out.push_str(rest);
     *left = most.saturating_sub(out.len());
     error.map_or(Ok(out), Err)
+}
+
+/// A part of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    Text(&'a str),
+    Variable {
+        /// With the dollar sign, and the braces where it has them.
+        written: &'a str,
+        /// `N` of the grammar: `NAME`, `NAME:-default`.
+        expression: &'a str,
+    },
+    /// A dollar sign before something else, which is this.
+    Malformed(&'a str),
+}
+
+/// The parts of a value, in order.
+pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut left = text;
+    std::iter::from_fn(move || {
+        let whole = left;
+        let Some(rest) = whole.strip_prefix('$') else {
+            let (text, behind) = whole.split_at(whole.find('$').unwrap_or(whole.len()));
+            left = behind;
+            return (!text.is_empty()).then_some(Piece::Text(text));
+        };
+        if let Some(behind) = rest.strip_prefix('$') {
+            left = behind;
+            return Some(Piece::Text(&rest[..1]));
+        }
+        let braced = rest.starts_with('{');
+        let inner = if braced { &rest[1..] } else { rest };
+        // With braces the operator must end at the brace; a name followed by
+        // anything else is malformed.
+        let Some(len) = variable(inner).filter(|len| !braced || inner[*len..].starts_with('}'))
+        else {
+            left = rest;
+            return Some(Piece::Malformed(rest));
+        };
+        let (expression, behind) = inner.split_at(len);
+        left = &behind[usize::from(braced)..];
+        Some(Piece::Variable { written: &whole[..whole.len() - left.len()], expression })
+    })
+}
+
+/// Name and default of a variable; none for one without a default.
+pub fn default_of(expression: &str) -> Option<(&str, &str)> {
+    expression.split_once(":-").or_else(|| expression.split_once('-'))
 }
 
 /// Length of `N` at the start of the text.
@@ -368,9 +408,7 @@ fn resolve(
     lookup: Lookup<'_>,
     notes: &mut Vec<NoteKind>,
 ) -> Result<String, Invalid> {
-    if let Some((name, default)) =
-        expression.split_once(":-").or_else(|| expression.split_once('-'))
-    {
+    if let Some((name, default)) = default_of(expression) {
         if name.contains('?') {
             notes.push(NoteKind::RequiredNeverFails(expression.to_owned()));
         }

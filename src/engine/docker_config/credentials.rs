@@ -5,7 +5,7 @@
 //! `cli/config/credentials/`): a helper of the registry's own, else the general
 //! one, else the file; Docker Hub goes by the key of its first version.
 
-use std::{process::Stdio, time::Duration};
+use std::{fmt, process::Stdio, time::Duration};
 
 use base64::{
     Engine as _,
@@ -45,9 +45,9 @@ pub(super) struct Entry {
     registrytoken: String,
 }
 
-/// Docker's `AuthConfig`, as the engine takes it.
-#[derive(Serialize, Zeroize, ZeroizeOnDrop)]
-struct AuthConfig {
+/// How somebody is known to a registry: docker's `AuthConfig`, as the engine takes it.
+#[derive(Clone, Serialize, Zeroize, ZeroizeOnDrop)]
+pub struct Login {
     #[serde(skip_serializing_if = "String::is_empty")]
     username: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -77,12 +77,19 @@ impl DockerConfig {
     /// # Errors
     /// [`Error::Helper`], [`Error::HelperTimedOut`], [`Error::Syntax`].
     pub async fn credentials(&self, registry: &str) -> Result<Option<RegistryAuth>, Error> {
+        Ok(self.login(registry).await?.map(|login| login.header()))
+    }
+
+    /// The same, for requests to the registry itself.
+    ///
+    /// # Errors
+    /// As [`DockerConfig::credentials`].
+    pub async fn login(&self, registry: &str) -> Result<Option<Login>, Error> {
         let key = if registry == HUB { HUB_KEY } else { registry };
-        let found = match self.helper(key) {
-            Some(helper) => ask(&helper, key).await?,
-            None => self.in_file(key)?,
-        };
-        Ok(found.map(|auth| auth.header()))
+        match self.helper(key) {
+            Some(helper) => ask(&helper, key).await,
+            None => self.in_file(key),
+        }
     }
 
     /// The program that keeps the credentials of a registry.
@@ -92,7 +99,7 @@ impl DockerConfig {
         (!suffix.is_empty()).then(|| format!("docker-credential-{suffix}"))
     }
 
-    fn in_file(&self, key: &str) -> Result<Option<AuthConfig>, Error> {
+    fn in_file(&self, key: &str) -> Result<Option<Login>, Error> {
         let Some(auths) = &self.file.auths else { return Ok(None) };
         // Old configurations have whole addresses for keys.
         let by_host = || auths.iter().find(|(address, _)| host_of(address) == key);
@@ -111,7 +118,7 @@ impl DockerConfig {
             username = user.to_owned();
             password = secret.trim_matches('\0').to_owned();
         }
-        Ok(Some(AuthConfig {
+        Ok(Some(Login {
             username,
             password,
             serveraddress: address.clone(),
@@ -121,7 +128,29 @@ impl DockerConfig {
     }
 }
 
-impl AuthConfig {
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.serveraddress)
+    }
+}
+
+impl Login {
+    /// User and password.
+    pub fn basic(&self) -> Option<(&str, &str)> {
+        let is_known = !self.username.is_empty() && !self.password.is_empty();
+        is_known.then_some((self.username.as_str(), self.password.as_str()))
+    }
+
+    /// What the registry's authorization service takes in place of a password.
+    pub fn identity_token(&self) -> Option<&str> {
+        Some(self.identitytoken.as_str()).filter(|token| !token.is_empty())
+    }
+
+    /// What the registry takes as it is.
+    pub fn registry_token(&self) -> Option<&str> {
+        Some(self.registrytoken.as_str()).filter(|token| !token.is_empty())
+    }
+
     fn header(&self) -> RegistryAuth {
         let json = serde_json::to_vec(self).map(Zeroizing::new).unwrap_or_default();
         RegistryAuth { header: URL_SAFE.encode(&json) }
@@ -135,7 +164,7 @@ fn host_of(address: &str) -> &str {
 }
 
 /// Asks a helper: the key on its standard input, JSON on its standard output.
-async fn ask(helper: &str, key: &str) -> Result<Option<AuthConfig>, Error> {
+async fn ask(helper: &str, key: &str) -> Result<Option<Login>, Error> {
     let failed = |reason: String| Error::Helper {
         helper: helper.to_owned(),
         registry: key.to_owned(),
@@ -182,7 +211,7 @@ async fn ask(helper: &str, key: &str) -> Result<Option<AuthConfig>, Error> {
     } else {
         (answer.username.clone(), secret, String::new())
     };
-    Ok(Some(AuthConfig {
+    Ok(Some(Login {
         username,
         password,
         serveraddress: key.to_owned(),

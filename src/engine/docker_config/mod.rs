@@ -21,6 +21,7 @@ use serde::Deserialize;
 use crate::{bounded, hint::Hint};
 
 pub use context::{DEFAULT_CONTEXT, Tls, endpoint_of};
+pub use credentials::Login;
 
 /// Largest configuration; larger than any that people or programs write.
 const LARGEST_FILE: u64 = 4 << 20;

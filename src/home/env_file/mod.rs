@@ -137,9 +137,8 @@ impl EnvFile {
             }
             Ok(())
         })?;
-        let refers = file.active(needed).is_some_and(|entry| text[entry.raw.clone()].contains('$'));
         match left_out.first() {
-            Some(error) if refers => Err(error.clone()),
+            Some(error) if file.refers(needed) => Err(error.clone()),
             _ => Ok((file, left_out)),
         }
     }
@@ -286,6 +285,11 @@ impl EnvFile {
             values.insert(entry.key.clone(), value);
         }
         values
+    }
+
+    /// Whether the value of a key may be built from those of others.
+    pub fn refers(&self, key: &str) -> bool {
+        self.active(key).is_some_and(|entry| self.text[entry.raw.clone()].contains('$'))
     }
 
     /// The file's text.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{edit, registry::repository_of};
+use super::{edit, reference::Reference};
 use crate::{
     home::{RecipeAddress, RecipeName},
     recipe::{Checkout, Error, Store, Version, git, store::is_repository},
@@ -152,9 +152,8 @@ fn services(checkout: &Checkout) -> Result<(Option<String>, Services), String> {
     let text = sources.first().map(|source| source.text.as_str()).unwrap_or_default();
     let images = edit::images(text).map_err(|error| error.to_string())?;
     let tagged = images.into_iter().filter_map(|(service, image)| {
-        let (_, _, tag) = repository_of(&image)?;
-        let name = image[..image.len() - tag.len() - 1].to_owned();
-        Some((service, Tagged { image: name, tag: tag.to_owned() }))
+        let Reference { name, tag, .. } = Reference::parse(&image)?;
+        Some((service, Tagged { image: name, tag }))
     });
     Ok((edit::version(text).ok().flatten(), tagged.collect()))
 }

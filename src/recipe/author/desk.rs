@@ -1,8 +1,7 @@
 //! A clone that a maintainer works in.
 
 use std::{
-    fs,
-    io::{self, Read, Write},
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,10 +9,15 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use tempfile::TempDir;
 
+use super::{
+    spots::Texts,
+    together::{Contents, replace},
+};
 use crate::{
+    bounded,
     home::RecipeName,
     recipe::{
-        Error, Store,
+        Error, SAMPLE, Store,
         error::Unreadable,
         git::{self, Kind, LOCAL, REMOTE, Repository, in_copy, local, person, remote},
         inside::leaves,
@@ -204,62 +208,67 @@ impl Desk {
                 if !file.metadata().map_err(failed)?.is_file() {
                     return Err(failed(io::Error::other("it is not a regular file")));
                 }
-                let mut text = String::new();
-                file.take(TEXT).read_to_string(&mut text).map_err(failed)?;
-                Ok(Some(text))
+                let bytes = bounded::read(file, TEXT).map_err(failed)?;
+                String::from_utf8(bytes)
+                    .map(Some)
+                    .map_err(|_| failed(io::Error::other("it is not UTF-8")))
             }
         }
     }
 
-    /// Names of the compose files in the folder itself, sorted.
+    /// The texts that name images, as they are now.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn compose_files(&self) -> Result<Vec<String>, Error> {
+    /// As [`Desk::text`].
+    pub fn texts(&self) -> Result<Texts, Error> {
         let entries = self.files()?.entries().map_err(|e| io_error(&self.place, e))?;
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| {
-                name.starts_with("compose.") && (name.ends_with(".yml") || name.ends_with(".yaml"))
-            })
-            .collect();
-        names.sort();
-        Ok(names)
+        let mut texts = Texts { sample: self.text(SAMPLE)?, ..Texts::default() };
+        for entry in entries {
+            let entry = entry.map_err(|e| io_error(&self.place, e))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if is_compose(&name)
+                && let Some(text) = self.text(&name)?
+            {
+                texts.compose.insert(name, text);
+            }
+        }
+        Ok(texts)
     }
 
-    /// Writes a file whole; the folder that it is in is made.
+    /// The same, as a commit has them.
+    ///
+    /// # Errors
+    /// [`Error::Repository`] where there is no such commit, [`Error::Git`].
+    pub fn texts_at(&self, reference: &str) -> Result<Texts, Error> {
+        let Some(commit) = self.repository.commit(reference) else {
+            return Err(Unreadable::Odd(format!("it has no commit `{reference}`")).at(&self.place));
+        };
+        let action = "reading the compose files of a commit";
+        let mut list = local(self.repository.path());
+        list.args(["ls-tree", "-z", "--name-only", &commit]);
+        let names = git::run(list, action, LOCAL)?;
+        let mut texts = Texts::default();
+        for name in names.split_terminator('\0') {
+            if name != SAMPLE && !is_compose(name) {
+                continue;
+            }
+            let mut read = local(self.repository.path());
+            read.args(["cat-file", "blob", &format!("{commit}:{name}")]);
+            let text = git::run(read, action, LOCAL)?;
+            match name == SAMPLE {
+                true => texts.sample = Some(text),
+                false => drop(texts.compose.insert(name.to_owned(), text)),
+            }
+        }
+        Ok(texts)
+    }
+
+    /// Changes several files, or none of them.
     ///
     /// # Errors
     /// [`Error::Outside`], [`Error::Io`].
-    pub fn write(&self, path: &str, text: &str) -> Result<(), Error> {
-        let failed = |source| Error::Io { path: path.into(), source };
-        let files = self.files()?;
-        if leaves(Path::new(path)) {
-            return Err(Error::Outside { path: path.into() });
-        }
-        if let Some(parent) = Path::new(path).parent().filter(|it| !it.as_os_str().is_empty()) {
-            files.create_dir_all(parent).map_err(failed)?;
-        }
-        let beside = format!("{path}.potluck-new");
-        let mut options = cap_std::fs::OpenOptions::new();
-        let mut file =
-            files.open_with(&beside, options.write(true).create_new(true)).map_err(failed)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        let written = written.and_then(|()| files.rename(&beside, &files, path));
-        if written.is_err() {
-            // Failing at that as well says nothing new.
-            let _ = files.remove_file(&beside);
-        }
-        written.map_err(failed)
-    }
-
-    /// Removes a file.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn remove(&self, path: &str) -> Result<(), Error> {
-        let failed = |source| Error::Io { path: path.into(), source };
-        self.files()?.remove_file(path).map_err(failed)
+    pub fn write(&self, contents: &Contents) -> Result<(), Error> {
+        replace(&self.files()?, contents)
     }
 
     /// Commits these files as they are, if there are any, and puts an annotated tag with notes
@@ -517,6 +526,11 @@ impl Desk {
 }
 
 const COMPARING: &str = "comparing the recipe's files with its last commit";
+
+/// Whether a file of the recipe's folder is a compose file, by its name.
+fn is_compose(name: &str) -> bool {
+    name.starts_with("compose.") && (name.ends_with(".yml") || name.ends_with(".yaml"))
+}
 
 /// Removes what has this name.
 fn clear(into: &Dir, path: &str) -> io::Result<()> {

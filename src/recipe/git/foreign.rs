@@ -36,6 +36,12 @@ pub(in crate::recipe) enum Kind {
     Repository(Folder),
 }
 
+/// The configuration of a repository of ours that was copied from a partial clone, which lacks
+/// objects that its server has. Where they would come from is no address that git may use.
+const PARTIAL: &str = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\t\
+                       partialClone = nowhere\n[remote \"nowhere\"]\n\turl = none::\n\tpromisor = \
+                       true\n";
+
 /// Inspects a folder without opening anything outside of it.
 pub(in crate::recipe) fn kind(place: &Path) -> Result<Kind, Unreadable> {
     let folder = Folder::open(place)?;
@@ -173,20 +179,26 @@ fn packs(objects: &Folder, into: &Path, left: &mut u64) -> Result<(), Unreadable
         Err(error) => return Err(error.into()),
     };
     let mut names = folder.names(PACKS * 8)?;
-    names.retain(|(name, kind)| {
-        *kind == FileType::RegularFile && Path::new(name).extension() == Some(OsStr::new("pack"))
-    });
-    if names.len() > PACKS {
+    names.retain(|(_, kind)| *kind == FileType::RegularFile);
+    let of = |ending: &'static str| {
+        let names = names.iter().map(|(name, _)| Path::new(name));
+        names.filter(move |name| name.extension() == Some(OsStr::new(ending)))
+    };
+    if of("pack").count() > PACKS {
         return Err(Unreadable::TooLarge(format!("more than {PACKS} packs")));
     }
-    for (name, _) in names {
-        let (pack, length) = folder.file(&name)?;
+    if of("promisor").next().is_some() {
+        fs::write(into.join("config"), PARTIAL)?;
+    }
+    for name in of("pack") {
+        let (pack, length) = folder.file(name)?;
         take(left, length)?;
         let mut index = local(into);
-        index
-            .args(["index-pack", "--stdin", "--no-rev-index"])
-            .arg(format!("--max-input-size={length}"))
-            .stdin(Stdio::from(pack));
+        index.args(["index-pack", "--stdin", "--no-rev-index"]);
+        // What this pack leads to may be missing; nothing of it is ever fetched.
+        let is_partial = of("promisor").any(|other| other.file_stem() == name.file_stem());
+        index.args(is_partial.then_some("--promisor="));
+        index.arg(format!("--max-input-size={length}")).stdin(Stdio::from(pack));
         checked(run(index, "reading a pack of the repository", LOCAL))?;
     }
     Ok(())

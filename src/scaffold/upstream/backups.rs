@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::recipe::family::Kind;
+
 use super::{
     databases::Database,
     draft::{Draft, Service},
-    family::Kind,
     project::Project,
 };
 

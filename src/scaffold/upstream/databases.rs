@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::recipe::family::Kind;
+
 use super::{
     draft::{Draft, Service},
-    family::Kind,
     project::Project,
 };
 

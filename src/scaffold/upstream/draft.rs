@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::tree::Spot;
+use crate::{
+    compose::tree::Spot,
+    recipe::family::{Family, Kind},
+};
 
 use super::{
-    family::{Family, Kind},
     log::Log,
     yaml::{Pair, Yaml},
 };

@@ -8,7 +8,6 @@
 mod backups;
 mod databases;
 mod draft;
-mod family;
 mod hosts;
 mod judge;
 mod log;

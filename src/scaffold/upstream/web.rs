@@ -1,10 +1,9 @@
 //! Which service people reach, on which port; what else is published.
 
-use crate::compose::tree::Map;
+use crate::{compose::tree::Map, recipe::family::Kind};
 
 use super::{
     draft::{Draft, Opened, Port, Web},
-    family::Kind,
     project::Project,
     read,
 };

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::{image::Image, tree::Map};
+use crate::{
+    compose::{image::Image, tree::Map},
+    recipe::family::{Health, Kind},
+};
 
 use super::{
     draft::{Draft, Mounted, Restart, Service, Words},
-    family::Kind,
     judge, names,
     project::Project,
     reference, services, settings,
@@ -346,7 +348,7 @@ pub fn readme(draft: &Draft, name: &str) -> String {
     };
     let healthy = draft.services.iter().all(|service| {
         service.health.is_some()
-            || service.family.is_some_and(|family| family.health == super::family::Health::Image)
+            || service.family.is_some_and(|family| family.health == Health::Image)
     });
     let yes = |it: bool| if it { "Yes" } else { "No" };
     let mut out = format!(

@@ -1,8 +1,9 @@
 //! Puts what a password became where it was.
 
+use crate::recipe::family::Files;
+
 use super::super::{
     draft::{Config, Draft, Mounted, Variable, Words},
-    family::Files,
     judge::{self},
     names,
     project::Project,

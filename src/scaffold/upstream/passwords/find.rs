@@ -1,8 +1,9 @@
 //! Which passwords there are, and whether every image that uses one reads files.
 
+use crate::recipe::family::Kind;
+
 use super::super::{
     draft::{Draft, Variable, Words},
-    family::Kind,
     judge::{self, Origin},
     names,
     project::Project,

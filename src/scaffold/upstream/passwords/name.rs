@@ -1,8 +1,9 @@
 //! The names of secrets and settings.
 
+use crate::recipe::family::Kind;
+
 use super::super::{
     draft::Draft,
-    family::Kind,
     judge::{self},
     names,
 };

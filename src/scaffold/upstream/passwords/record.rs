@@ -1,8 +1,9 @@
 //! What is said of each password: changes, and decisions for a person.
 
+use crate::recipe::family::Kind;
+
 use super::super::{
     draft::{Draft, Secret, Setting},
-    family::Kind,
     judge::{self, Origin},
     names,
     project::Project,

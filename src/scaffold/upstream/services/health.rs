@@ -1,13 +1,15 @@
 //! The health check of each service: the upstream's, that of the image's family, or none.
 
-use crate::compose::{
-    tree::{Map, Node, Value},
-    value::duration,
+use crate::{
+    compose::{
+        tree::{Map, Node, Value},
+        value::duration,
+    },
+    recipe::family::{Client, Health, Kind},
 };
 
 use super::super::{
     draft::{Draft, Restart, Service},
-    family::{Client, Health, Kind},
     project::Project,
     read,
     yaml::{Item, Pair, Yaml, pair, text},

@@ -6,11 +6,13 @@ mod health;
 mod images;
 mod keys;
 
-use crate::compose::tree::{Entry, Map, Node, Value};
+use crate::{
+    compose::tree::{Entry, Map, Node, Value},
+    recipe::family::{self, Kind},
+};
 
 use super::{
     draft::{Draft, Restart, Service},
-    family::{self, Kind},
     log::Log,
     project::Project,
     read, reference,

@@ -23,6 +23,19 @@ pub struct Family {
     /// Variables that the image has a value for, if another one is set: it has to be given
     /// once the other side gets a new password.
     pub implied: &'static [Implied],
+    /// For databases.
+    pub majors: Option<Majors>,
+}
+
+/// What a new major version of a database asks for: its data is not simply read by the next
+/// one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Majors {
+    /// Numbers of the version that are the same within a major version: one for PostgreSQL,
+    /// two for MariaDB (10.6, 10.11).
+    pub numbers: usize,
+    /// What must be done with the data, as a sentence.
+    pub advice: &'static str,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -99,6 +112,7 @@ const NO: Family = Family {
     health: Health::Unknown,
     data: &[],
     implied: &[],
+    majors: None,
 };
 
 /// docker-library/mysql, docker-entrypoint.sh, `docker_setup_env`.
@@ -150,6 +164,11 @@ const FAMILIES: &[Family] = &[
         // The server that sets the database up the first time does not listen on TCP.
         health: Health::Shell("pg_isready -q -h 127.0.0.1 -U \"$${POSTGRES_USER:-postgres}\""),
         data: &["/var/lib/postgresql", "/var/lib/postgresql/data"],
+        majors: Some(Majors {
+            numbers: 1,
+            advice: "it does not read the data of another major version: dump the databases with the \
+                     old one, and restore them into an empty volume with the new one",
+        }),
         ..NO
     },
     Family {
@@ -160,6 +179,12 @@ const FAMILIES: &[Family] = &[
         // Ends with 0 once the server answers, even if it refuses the account.
         health: Health::Shell("mariadb-admin --protocol=tcp --host=127.0.0.1 --silent ping"),
         data: &["/var/lib/mysql"],
+        majors: Some(Majors {
+            numbers: 2,
+            advice: "its system tables are upgraded by `mariadb-upgrade`, or at its start with \
+                     `MARIADB_AUTO_UPGRADE=1`; the old version does not read them any more, so \
+                     back up first",
+        }),
         ..NO
     },
     Family {
@@ -169,6 +194,11 @@ const FAMILIES: &[Family] = &[
         kind: Kind::Mariadb,
         health: Health::Shell("mysqladmin --protocol=tcp --host=127.0.0.1 --silent ping"),
         data: &["/var/lib/mysql"],
+        majors: Some(Majors {
+            numbers: 2,
+            advice: "it upgrades its data at its start, from one series (8.0, 8.4) to the next only; \
+                     the old version does not read it any more, so back up first",
+        }),
         ..NO
     },
     Family {
@@ -177,6 +207,10 @@ const FAMILIES: &[Family] = &[
         kind: Kind::Redis,
         health: Health::Shell("redis-cli ping | grep -q -e PONG -e NOAUTH"),
         data: &["/data"],
+        majors: Some(Majors {
+            numbers: 1,
+            advice: "the old version does not read what the new one writes, so back up first",
+        }),
         ..NO
     },
     Family {
@@ -185,6 +219,10 @@ const FAMILIES: &[Family] = &[
         kind: Kind::Redis,
         health: Health::Shell("valkey-cli ping | grep -q -e PONG -e NOAUTH"),
         data: &["/data"],
+        majors: Some(Majors {
+            numbers: 1,
+            advice: "the old version does not read what the new one writes, so back up first",
+        }),
         ..NO
     },
     Family {
@@ -195,6 +233,11 @@ const FAMILIES: &[Family] = &[
         kind: Kind::OtherStore,
         health: Health::Shell("mongosh --quiet --eval 'db.adminCommand(\"ping\").ok' | grep -q 1"),
         data: &["/data/db"],
+        majors: Some(Majors {
+            numbers: 2,
+            advice: "go one major version at a time, and set featureCompatibilityVersion to the one \
+                     that runs before each; back up first",
+        }),
         ..NO
     },
     Family {
@@ -205,6 +248,11 @@ const FAMILIES: &[Family] = &[
         kind: Kind::OtherStore,
         health: Health::Shell("mongosh --quiet --eval 'db.adminCommand(\"ping\").ok' | grep -q 1"),
         data: &["/bitnami/mongodb"],
+        majors: Some(Majors {
+            numbers: 2,
+            advice: "go one major version at a time, and set featureCompatibilityVersion to the one \
+                     that runs before each; back up first",
+        }),
         ..NO
     },
     Family {
@@ -215,6 +263,11 @@ const FAMILIES: &[Family] = &[
         kind: Kind::OtherStore,
         health: Health::Shell("wget -q -O /dev/null http://127.0.0.1:8123/ping"),
         data: &["/var/lib/clickhouse"],
+        majors: Some(Majors {
+            numbers: 1,
+            advice: "read the incompatible changes of each version between; the old version may not \
+                     read the data any more, so back up first",
+        }),
         ..NO
     },
     Family {
@@ -229,6 +282,11 @@ const FAMILIES: &[Family] = &[
              http://127.0.0.1:9200/",
         ),
         data: &["/usr/share/elasticsearch/data", "/usr/share/opensearch/data"],
+        majors: Some(Majors {
+            numbers: 1,
+            advice: "go one major version at a time, each from the last minor version of the one \
+                     before; the old one does not read the data any more, so back up first",
+        }),
         ..NO
     },
     Family { name: "Memcached", images: &["memcached"], kind: Kind::Cache, ..NO },
