@@ -40,7 +40,8 @@ pub struct Level {
 /// The highest level of which each stage, and each of the levels below it, counts. `warnings`
 /// is the number of lint's.
 pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
-    let reached = |level: u8, stopped_by| Level { level, shows: shows(level, outcomes), stopped_by };
+    let reached =
+        |level: u8, stopped_by| Level { level, shows: shows(level, outcomes), stopped_by };
     let stop = |below: u8, why: String| reached(below, Some(why));
     for (number, _, stages) in LEVELS {
         for stage in stages {
@@ -134,7 +135,10 @@ mod tests {
         let why = || "why".to_owned();
         for (changed, expected) in [
             (vec![], "can be changed"),
-            (vec![(Stage::Again, Verdict::Failed(why()))], "its plugins do what their scenarios say"),
+            (
+                vec![(Stage::Again, Verdict::Failed(why()))],
+                "its plugins do what their scenarios say",
+            ),
             (vec![(Stage::Lint, Verdict::Failed(why()))], "broken"),
             (vec![(Stage::Install, Verdict::Failed(why()))], "broken"),
             (

@@ -185,17 +185,15 @@ fn remove_folder(prefix: &str) {
     }
 }
 
-/// Removes it, once nothing uses it any more.
+/// Removes it, once nothing uses it any more, and waits until it is gone.
 fn removed(kind: &str, object: &str) {
     let deadline = Instant::now() + PATIENCE;
-    let remove = || Command::new("docker").args(["-H", &endpoint(), kind, "rm", object]).output();
-    loop {
-        let output = remove().unwrap();
-        if output.status.success() {
-            return;
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(Instant::now() < deadline, "{kind} {object}: {said}");
+    let run = |verb: &str| {
+        Command::new("docker").args(["-H", &endpoint(), kind, verb, object]).output().unwrap()
+    };
+    while run("inspect").status.success() {
+        let said = run("rm").stderr;
+        assert!(Instant::now() < deadline, "{kind} {object}: {}", String::from_utf8_lossy(&said));
         std::thread::sleep(Duration::from_millis(300));
     }
 }

@@ -525,8 +525,9 @@ impl Engine for Simulated {
                 let is_there = |file: &str| files.of_rule(file)?.try_exists();
                 let rule = script
                     .exec(tick::subject(found.0, found.1), &exec.argv, is_there)
-                    .map_err(|source| {
-                        Error::Io { action: "look for the file of a rule".into(), source }
+                    .map_err(|source| Error::Io {
+                        action: "look for the file of a rule".into(),
+                        source,
                     })?
                     .cloned();
                 Ok((rule, files))
