@@ -247,7 +247,7 @@ fn a_partial_clone_is_read_without_what_it_lacks() {
     trap.config("core.repositoryformatversion", "1");
     trap.config("extensions.partialClone", "origin");
     trap.config("core.sshCommand", &trap.program());
-    trap.play(&Outcome::Refused("MISSING"));
+    trap.play(&Outcome::Refused("missing` of compose.yml"));
     trap.springs(&["cat-file", "-p", "1.0.0:compose.yml"]);
 }
 

@@ -90,10 +90,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             for warning in changes.iter().filter_map(Change::warning) {
                 session.ui.warn(clean(&warning));
             }
-            let base = match newest {
-                Some(newest) => Some(newest),
-                None => earlier.main().and_then(|(_, text)| version(text).ok().flatten()),
-            };
+            let base = base(newest, &earlier);
             Next::changed(&desk, &texts, &changes, args.bump.bump(), base.as_deref())?
         }
     };
@@ -116,6 +113,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// The version that changes are counted from: the newest release; where the clone has none, what
+/// the label said earlier.
+pub fn base(newest: Option<String>, earlier: &Texts) -> Option<String> {
+    newest.or_else(|| earlier.main().and_then(|(_, text)| version(text).ok().flatten()))
 }
 
 /// What the next version changes.

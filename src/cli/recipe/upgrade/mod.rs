@@ -6,7 +6,7 @@ mod job;
 mod report;
 mod survey;
 
-use super::sync::Next;
+use super::sync::{Next, base};
 use crate::{
     cli::{
         exit::Exit,
@@ -64,7 +64,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         None => None,
         Some(raise) => {
             let newest = store.versions(&recipe)?.into_iter().next();
-            Some(Next::changed(&desk, &edited, &changes, raise.bump(), newest.as_deref())?)
+            let base = base(newest, &desk.texts_at("HEAD")?);
+            Some(Next::changed(&desk, &edited, &changes, raise.bump(), base.as_deref())?)
         }
     };
     let mut contents = differing(&texts, &mut edited);
