@@ -81,7 +81,7 @@ fn section(command: &Command, name: &str, level: usize) -> String {
     let about = plain(command.get_long_about().or(command.get_about()));
     writeln!(text, "{}\n", escaped(&about)).unwrap();
     let usage = command.clone().render_usage().to_string();
-    writeln!(text, "```text\n{}\n```\n", usage.trim().trim_start_matches("Usage: ")).unwrap();
+    writeln!(text, "```text\n{}\n```\n", usage.trim()).unwrap();
     let aliases: Vec<&str> = command.get_visible_aliases().collect();
     if !aliases.is_empty() {
         writeln!(text, "Also called `{}`.\n", aliases.join("`, `")).unwrap();

@@ -10,11 +10,19 @@ use clap::{Parser, error::ErrorKind};
 
 use super::Cli;
 
+/// Pages that are written from help, whose own texts are read here: in theirs a sentence may
+/// begin a line with the program's name.
+const FROM_HELP: &str = "docs/reference";
+
 /// Files below a folder with this ending.
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") && !path.ends_with(".venv") {
+        if path.is_dir()
+            && !path.ends_with("target")
+            && !path.ends_with(".venv")
+            && !path.ends_with(FROM_HELP)
+        {
             files(&path, ending, found);
         } else if path.extension().is_some_and(|extension| extension == ending) {
             found.push(path);
