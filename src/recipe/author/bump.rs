@@ -58,7 +58,7 @@ pub fn after(
 ) -> Option<String> {
     let raised = next(newest, bump, upstream)?;
     let pending = label.filter(|label| is_later(label, newest));
-    let pending = pending.and_then(|label| own(label)).map(|own| with(own, upstream));
+    let pending = pending.and_then(own).map(|own| with(own, upstream));
     Some(match pending {
         Some(pending) if own(&pending) > own(&raised) => pending,
         _ => raised,
