@@ -31,6 +31,8 @@ enum Outcome<'a> {
     Read,
     /// An error with these words.
     Refused(&'a str),
+    /// An error with some of these words: where it is read, and where it is cloned.
+    RefusedByEither(&'a [&'a str]),
 }
 
 impl Trap {
@@ -106,6 +108,10 @@ impl Trap {
                     assert_eq!(run.code, 1, "{run}");
                     assert!(run.stderr.contains(why), "{run}");
                 }
+                Outcome::RefusedByEither(all) => {
+                    assert_eq!(run.code, 1, "{run}");
+                    assert!(all.iter().any(|why| run.stderr.contains(why)), "{run}");
+                }
             }
         };
         // Where there is no plugin to show, that is said instead.
@@ -114,6 +120,7 @@ impl Trap {
             let why = match outcome {
                 Outcome::Read => "has no plugins",
                 Outcome::Refused(why) => why,
+                Outcome::RefusedByEither(all) => all[0],
             };
             assert!(run.stderr.contains(why), "{run}");
         };
@@ -247,7 +254,7 @@ fn a_partial_clone_is_read_without_what_it_lacks() {
     trap.config("core.repositoryformatversion", "1");
     trap.config("extensions.partialClone", "origin");
     trap.config("core.sshCommand", &trap.program());
-    trap.play(&Outcome::Refused("missing` of compose.yml"));
+    trap.play(&Outcome::RefusedByEither(&["missing` of compose.yml", "cloning "]));
     trap.springs(&["cat-file", "-p", "1.0.0:compose.yml"]);
 }
 
