@@ -14,7 +14,11 @@ use clap::{
 const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["-C", "--chaos"], "app new", "leave it out: 'potluck app deploy APP --chaos' has it"),
     (&["-C", "--chaos"], "app", "leave it out: 'app deploy' and 'app plan' have it"),
-    (&["-C", "--chaos"], "recipe", "leave it out: a recipe's folder counts as it is"),
+    (
+        &["-C", "--chaos"],
+        "recipe",
+        "leave it out: 'recipe lint' and 'recipe test' have it, the others take the folder as it is",
+    ),
     (&["-r", "--releasenotes"], "app", "leave it out: the plan shows the release notes"),
     (&["-x", "--show-unchanged"], "app deploy", "leave it out: the plan says what is unchanged"),
     (

@@ -170,7 +170,8 @@ async fn a_volume_goes_only_with_a_backup_or_a_word() {
     let node = docker(&["node", "ls", "--format", "{{if .Self}}{{.Hostname}}{{end}}"]);
     let name = format!("{stack}_data");
     let row = |services: &[&str]| {
-        let mount = |service: &&str| json!({"service": service, "path": "/data", "read_only": false});
+        let mount =
+            |service: &&str| json!({"service": service, "path": "/data", "read_only": false});
         let mounts: Vec<Value> = services.iter().map(mount).collect();
         json!([{"volume": "data", "name": name, "driver": "local", "node": node.trim(),
             "services": services, "mounts": mounts}])
