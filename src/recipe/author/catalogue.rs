@@ -225,19 +225,45 @@ impl About {
     }
 }
 
-/// The first sentence of a README that is neither heading, list nor markup.
+/// The first sentence of a README that is neither heading, list nor markup, without its links
+/// and its emphasis.
 fn description(readme: &str) -> String {
-    let is_text =
-        |line: &&str| line.starts_with(|c: char| c.is_alphanumeric() || c == '>' || c == '_');
+    let is_text = |line: &&str| {
+        let begins = |c: char| c.is_alphanumeric() || matches!(c, '>' | '_' | '[');
+        line.starts_with(begins) || line.starts_with("**")
+    };
     let lines = readme.lines().map(str::trim).skip_while(|line| !is_text(line));
     let lines = lines.take_while(|line| is_text(line) || line.starts_with('`')).take(8);
     let lines: Vec<_> = lines.map(|line| line.trim_start_matches('>').trim()).collect();
-    let paragraph = lines.join(" ");
+    let paragraph = without_links(&lines.join(" ")).replace("**", "");
     let sentence = match paragraph.find(". ") {
         Some(end) => &paragraph[..=end],
         None => &paragraph,
     };
     text::line_of(sentence, SAID).into_owned()
+}
+
+/// `[text](address)` is its text; a badge, which is an image, is nothing.
+fn without_links(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('[') {
+        let link = behind
+            .split_once("](")
+            .and_then(|(label, behind)| Some((label, behind.split_once(')')?.1)));
+        let Some((label, behind)) = link.filter(|(label, _)| !label.contains(['[', ']'])) else {
+            plain.push_str(before);
+            plain.push('[');
+            rest = behind;
+            continue;
+        };
+        match before.strip_suffix('!') {
+            Some(before) => plain.push_str(before),
+            None => plain.extend([before, label]),
+        }
+        rest = behind;
+    }
+    plain + rest
 }
 
 #[cfg(test)]
@@ -274,6 +300,9 @@ mod tests {
     fn a_description_is_one_bounded_sentence() {
         for (readme, wanted) in [
             ("# a\n\nPages for\n`everyone`. More.\n", "Pages for `everyone`."),
+            ("# a\n\n[A](https://a.org) with **its**\ndatabase. B.\n", "A with its database."),
+            ("# a\n\n**Not run.** B.\n", "Not run."),
+            ("# a\n\nSee [1] and [b](c.\n", "See [1] and [b](c."),
             ("# a\n<script>x</script>\n\n- b\n\nText\u{1b}[2J\n", "Text�"),
             ("", ""),
         ] {
