@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{
     cli::Lab,
-    signing::{Keys, git, host},
+    signing::{Keys, git, host, save},
 };
 
 const WHO: [&str; 4] = ["-N", "Anna", "-e", "anna@example.org"];
@@ -69,6 +69,22 @@ fn what_is_linted_is_said_where_it_is_not_the_files_as_they_are() {
     git(&place, &["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qam", "x"]);
     let (found, said) = unpinned(&[]);
     assert!(!found && said.contains("without the commits of wiki that it lacks"), "{said}");
+}
+
+#[test]
+fn a_release_does_not_name_files_that_it_lacks() {
+    let (lab, place) = with_recipe();
+    fs::write(place.join("compose.extra.yml"), "services: {}\n").unwrap();
+    let sample = fs::read_to_string(place.join(".env.sample")).unwrap();
+    fs::write(place.join(".env.sample"), sample + "COMPOSE_FILE=compose.yml:compose.extra.yml\n")
+        .unwrap();
+    let words = [&["recipe", "release", "wiki", "--minor", "--yes"], &WHO[..]].concat();
+    let refusal = refused(&lab, &words, 1);
+    assert!(refusal.contains("such as compose.extra.yml: commit those"), "{refusal}");
+    assert_eq!(git(&place, &["tag"]), "");
+    save(&place, "another file");
+    release(&lab, &["--minor"]);
+    assert_eq!(git(&place, &["show", "HEAD:compose.extra.yml"]), "services: {}");
 }
 
 #[test]

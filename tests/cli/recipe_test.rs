@@ -41,6 +41,14 @@ fn released() -> Lab {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_known_before() {
+    let lab = Lab::new();
+    let run = lab.run(&["recipe", "test", "./none", "--junit", "none/report.xml"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("writing none/report.xml"), "{run}");
+}
+
+#[test]
 fn a_good_recipe_has_the_highest_level_of_a_simulated_server() {
     let lab = released();
     lab.write("wiki/compose.yml", &COMPOSE.replace("app:1", "app:2"));

@@ -72,8 +72,10 @@ fn about(it: &Listed) -> String {
 fn deploy(it: &Listed) -> String {
     let source = if it.address.is_empty() { it.name.as_str() } else { &it.address };
     let domain = format!("{}.example.org", it.name).to_lowercase().replace('_', "-");
-    let commands =
-        format!("potluck app new {source} --domain {domain}\npotluck app deploy {domain}");
+    let commands = format!(
+        "potluck app new {source} --domain {domain}\npotluck app config {domain}\n\
+         potluck app secret generate {domain}\npotluck app deploy {domain}"
+    );
     format!("<pre><code>{}</code></pre>\n", escaped_lines(&commands))
 }
 

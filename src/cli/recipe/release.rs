@@ -28,7 +28,7 @@ use crate::{
 /// Writes the version into the label, what is in `release/next` into its note
 /// (`release/VERSION`), commits that with what else was changed, and puts an annotated tag
 /// there, signed where your git signs tags (tag.gpgSign). Files that are new to git are left
-/// out; `git add` adds them. Lint errors stop it.
+/// out: commit those that belong to it first. Lint errors stop it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -117,7 +117,6 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if args.publish {
         desk.address()?;
     }
-    lint_of(&args.work, &store.examine(&recipe, &Version::Working)?)?;
 
     let failed = |error| unedited(&file, &error, &wanted);
     let differs = version(&text).map_err(failed)?.as_ref() != Some(&wanted);
@@ -134,6 +133,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             _ => files.push(difference.path),
         }
     }
+    lint_of(&args.work, &store.examine(&recipe, &Version::Working)?, &left_out)?;
     files.extend(edited.as_ref().map(|_| file.clone()));
     files.extend(note.as_ref().map(|_| path.clone()));
     files.extend(next.as_ref().map(|_| NEXT.to_owned()));
@@ -213,17 +213,28 @@ fn committed(desk: &Desk, files: &[String]) -> Result<Vec<String>, Failure> {
     Ok(differ.filter(|path| files.contains(path)).collect())
 }
 
-/// Stops a release that no app could deploy.
-fn lint_of(work: &WorkArg, checkout: &crate::recipe::Checkout) -> Result<(), Failure> {
+/// Stops a release that no app could deploy, which is the folder without what is left out of it.
+fn lint_of(
+    work: &WorkArg,
+    checkout: &crate::recipe::Checkout,
+    left_out: &[String],
+) -> Result<(), Failure> {
+    for path in left_out {
+        let copy = checkout.path().join(path);
+        std::fs::remove_file(&copy)
+            .map_err(|error| Failure::io(format!("leaving out {path}"), &error))?;
+    }
     let errors: Vec<_> =
         lint(checkout).into_iter().filter(|it| it.severity == Severity::Error).collect();
-    match errors.first() {
-        None => Ok(()),
-        Some(first) => {
-            Err(Failure::new(format!("the recipe has mistakes that stop a deploy: {first}"))
-                .hint(format!("`potluck recipe lint {}` shows all of them", work.recipe)))
-        }
-    }
+    let Some(first) = errors.first() else { return Ok(()) };
+    let failure = Failure::new(format!("the recipe has mistakes that stop a deploy: {first}"));
+    Err(match left_out.first() {
+        None => failure.hint(format!("`potluck recipe lint {}` shows all of them", work.recipe)),
+        Some(new) => failure.hint(format!(
+            "files that are new to git are left out, such as {}: commit those that belong to it first",
+            clean(new)
+        )),
+    })
 }
 
 /// What operators are told.

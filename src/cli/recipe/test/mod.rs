@@ -126,6 +126,12 @@ struct Report {
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
+    let unwritable =
+        |file: &PathBuf, error| Failure::io(format!("writing {}", file.display()), &error);
+    // Known before minutes of testing are lost to it.
+    if let Some(file) = &args.junit {
+        fs::write(file, "").map_err(|error| unwritable(file, error))?;
+    }
     let copied = Copied::of(session, &args.recipe, &args.version.of(session, &args.recipe)?)?;
     let place = Place::of(session, args.server.as_ref(), args.empty_server.as_ref())?;
     let server = place.server();
@@ -155,8 +161,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         tested
     })?;
     if let Some(file) = &args.junit {
-        fs::write(file, junit(&recipe, &outcomes))
-            .map_err(|error| Failure::io(format!("writing {}", file.display()), &error))?;
+        fs::write(file, junit(&recipe, &outcomes)).map_err(|error| unwritable(file, error))?;
     }
     let level = level(&outcomes, server, warnings);
     let failed = outcomes.iter().any(|ended| matches!(ended.verdict, Verdict::Failed(_)));
