@@ -69,7 +69,6 @@ alone() {
     names=$(awk '/^failures:$/ { on = 1 } /^test result/ { on = 0 } on && /^    [a-z0-9_]+::[a-z0-9_:]+$/ { print $1 }' "$1" | sort -u)
     count=$(printf '%s\n' "$names" | grep -c . || true)
     [ "$count" -ge 1 ] && [ "$count" -le 3 ] || return 1
-    reasons "$1"
     say "once more, alone: $(echo "$names" | tr '\n' ' ')"
     # shellcheck disable=SC2046,SC2086
     RUST_TEST_THREADS=1 cargo test --locked --no-fail-fast $(swarm_tests) -- --exact $names >"$1.alone" 2>&1 ||
@@ -111,7 +110,10 @@ else
     wait $swarm_lane || swarm_status=$?
     trap - INT TERM
     [ $status = 0 ] || reasons "$other_log"
-    [ $swarm_status = 0 ] || alone "$swarm_log" || { status=$swarm_status && reasons "$swarm_log"; }
+    if [ $swarm_status != 0 ]; then
+        reasons "$swarm_log"
+        alone "$swarm_log" || status=$swarm_status
+    fi
 fi
 say "tests of the plugins"
 (cd plugins && cargo test --quiet --locked --no-fail-fast --target-dir "$CARGO_TARGET_DIR/plugins-host") || status=$?
