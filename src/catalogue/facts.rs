@@ -126,7 +126,7 @@ pub fn correct(features: &mut Features, facts: &Facts) {
         let named = |overlay: &String| overlay.split(['.', '-', '_']).any(|it| words.contains(&it));
         facts.overlays.iter().any(named)
     };
-    // READMEs count: 3 is automatic, 2 mostly.
+    // READMEs count: 3 is automatic, 2 mostly. Accounts from LDAP are no single sign-on.
     if plays(Role::MailClient) {
         features.email = "3".to_owned();
     } else if has(&["smtp", "mail", "email"]) {
@@ -134,7 +134,7 @@ pub fn correct(features: &mut Features, facts: &Facts) {
     }
     if plays(Role::SsoClient) || plays(Role::SsoProvider) {
         features.sso = "3".to_owned();
-    } else if has(&["oidc", "sso", "saml", "ldap", "openid"]) {
+    } else if has(&["oidc", "sso", "saml", "openid"]) {
         features.sso = "2".to_owned();
     }
 }

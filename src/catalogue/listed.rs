@@ -23,7 +23,12 @@ const OF_ABRA: [&str; 5] = ["backups", "healthcheck", "email", "sso", "tests"];
 
 /// All features that can be searched for.
 pub fn features() -> Vec<&'static str> {
-    OF_ABRA.into_iter().chain(Role::ALL.into_iter().map(Role::name)).collect()
+    OF_ABRA.into_iter().chain(roles().map(Role::name)).collect()
+}
+
+/// The roles that are features of their own: what makes backups is `backups` already.
+fn roles() -> impl Iterator<Item = Role> {
+    Role::ALL.into_iter().filter(|role| *role != Role::Backup)
 }
 
 /// One recipe of the list; its texts are cleaned and bounded.
@@ -62,9 +67,12 @@ impl Listed {
             said.and_then(Value::as_str).is_some_and(is_yes)
         };
         let mut features: BTreeSet<&str> = OF_ABRA.into_iter().filter(|it| claims(it)).collect();
-        if let Some(Facts { roles, .. }) = &facts {
-            let plays = |role: &Role| roles.iter().any(|name| name == role.name());
-            features.extend(Role::ALL.into_iter().filter(plays).map(Role::name));
+        if let Some(Facts { roles: played, backups, .. }) = &facts {
+            let plays = |role: &Role| played.iter().any(|name| name == role.name());
+            features.extend(roles().filter(plays).map(Role::name));
+            if !backups.is_empty() {
+                features.insert("backups");
+            }
         }
         let address = [string(entry, "repository"), string(entry, "ssh_url")];
         Listed {

@@ -137,6 +137,9 @@ rules! {
     QUOTES_KEPT: Warning "quotes-kept",
         "docker keeps quotes in environment files and in items like `KEY=\"value\"`: they become part of the value",
         "remove the quotes, or write `KEY: \"value\"`";
+    REGISTRY_NONE: Warning "registry-none",
+        "no registry has a name that ends in `.invalid`: the image stands for one that is still to be named",
+        "name the image; build and push it first, if the project has none";
     REPLICAS_SHARE_PORT: Warning "replicas-share-port",
         "a port of the node (`mode: host`) has room for one task on each node: with fewer nodes than replicas, some wait for ever",
         "use one replica or `mode: global`, or publish the port through the ingress network";
@@ -230,6 +233,9 @@ rules! {
     COMPOSE_UNREADABLE: Error "compose-unreadable",
         "`COMPOSE_FILE` names a file that cannot be read",
         "name the files that the recipe has in `COMPOSE_FILE`";
+    GRANT_NEEDED: Error "grant-needed",
+        "without the grant the plugin fails: in the `check` of a deploy, or once it is used",
+        "add the grant, which operators are asked for";
     GRANT_UNKNOWN_SERVICE: Error "grant-unknown-service",
         "a plugin asks to run commands in a service that does not exist",
         "name one of the recipe's services";
@@ -239,6 +245,12 @@ rules! {
     NAME_RESERVED: Error "name-reserved",
         "docker and potluck use some names and labels to tell which stack or app owns an object",
         "remove it; labels of your own need another prefix";
+    OPTION_INVALID: Error "option-invalid",
+        "a standard plugin refuses the option, and stops every deploy",
+        "docs/std-plugins.md lists the options";
+    OPTION_UNKNOWN_NAME: Error "option-unknown-name",
+        "a standard plugin cannot work in a service, save a volume or switch an overlay on that does not exist",
+        "name what the recipe has";
     SAMPLE_INVALID: Error "sample-invalid",
         "a new app's settings are a copy of the sample",
         "correct the line";

@@ -3,36 +3,10 @@
 
 use crate::{
     engine::api,
+    recipe::database::Database,
     rollout::work::{Work, image_of},
     text::line,
 };
-
-/// Which changes of the major version a database's files bear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bears {
-    /// None: <https://www.postgresql.org/docs/current/upgrading.html>.
-    Nothing,
-    /// Upwards, one after the other:
-    /// <https://www.mongodb.com/docs/manual/release-notes/7.0-upgrade-standalone/>.
-    OneUp,
-    /// Upwards: <https://mariadb.com/kb/en/upgrading/>,
-    /// <https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html>.
-    Up,
-}
-
-/// Images by the last part of their names.
-const KNOWN: [(&str, Bears); 10] = [
-    ("postgres", Bears::Nothing),
-    ("postgresql", Bears::Nothing),
-    ("postgis", Bears::Nothing),
-    ("pgvector", Bears::Nothing),
-    ("timescaledb", Bears::Nothing),
-    ("mariadb", Bears::Up),
-    ("mysql", Bears::Up),
-    ("percona", Bears::Up),
-    ("mongo", Bears::OneUp),
-    ("mongodb", Bears::OneUp),
-];
 
 /// Databases that the work takes to a version which cannot use their files, one line each.
 pub(super) fn jumps(work: &Work) -> Vec<String> {
@@ -48,29 +22,9 @@ pub(super) fn jumps(work: &Work) -> Vec<String> {
 
 /// What is wrong with going from one image to another; none if nothing is known to be.
 fn told(from: &str, to: &str) -> Option<String> {
-    let ((name, before), (other, after)) = (version(from)?, version(to)?);
-    let bears = |wanted| KNOWN.iter().find(|(name, _)| *name == wanted).map(|(_, bears)| *bears);
-    if bears(name)? != bears(other)? {
-        return None;
-    }
-    let fits = match bears(name)? {
-        Bears::Nothing => before == after,
-        Bears::OneUp => after == before || after == before + 1,
-        Bears::Up => after >= before,
-    };
-    (!fits).then(|| format!("{name} {before} → {after}"))
-}
-
-/// The known name of an image, and its major version.
-fn version(image: &str) -> Option<(&str, u32)> {
-    let image = image.split('@').next()?;
-    let (name, tag) = image.rsplit('/').next()?.split_once(':')?;
-    KNOWN.iter().find(|(known, _)| *known == name)?;
-    // pgvector's `pg16`, timescale's `2.14.2-pg16`.
-    let of_server = tag.split(['-', '_']).find_map(|part| part.strip_prefix("pg"));
-    let text = of_server.unwrap_or(tag);
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    Some((name, text[..end].parse().ok()?))
+    let (from, to) = (Database::of(from)?, Database::of(to)?);
+    let told = || format!("{} {} → {}", to.family.name, from.version(), to.version());
+    (!to.bears_files_of(&from)).then(told)
 }
 
 /// A named volume that both have.
@@ -93,22 +47,11 @@ mod tests {
     #[test]
     fn what_a_databases_files_do_not_bear_is_told() {
         for (from, to, said) in [
-            ("postgres:15", "postgres:16-alpine", Some("postgres 15 → 16")),
-            ("postgres:15.3@sha256:00", "docker.io/library/postgres:15.9", None),
-            ("postgres:16", "postgres:15", Some("postgres 16 → 15")),
-            ("bitnami/postgresql:15.1.0", "postgres:16", Some("postgresql 15 → 16")),
-            ("pgvector/pgvector:pg16", "pgvector/pgvector:0.8.0-pg17", Some("pgvector 16 → 17")),
-            ("timescale/timescaledb:2.14.2-pg16", "timescale/timescaledb:2.17.0-pg16", None),
-            ("mariadb:10.11", "mariadb:11.4", None),
-            ("mariadb:11.4", "mariadb:10.11", Some("mariadb 11 → 10")),
-            ("mongo:5", "mongo:6.0", None),
-            ("mongo:5", "mongo:7", Some("mongo 5 → 7")),
-            // Nothing is known of these.
+            ("postgres:15", "postgres:16-alpine", Some("PostgreSQL 15 → 16")),
+            ("postgres:15.3", "docker.io/library/postgres:15.9", None),
+            ("mariadb:11.4", "mariadb:10.11", Some("MariaDB 11.4 → 10.11")),
             ("postgres:latest", "postgres:16", None),
-            ("postgres", "postgres:16", None),
-            ("postgres:15", "mariadb:11", None),
             ("registry.example:5000/wiki", "registry.example:5000/wiki:2", None),
-            ("pgautoupgrade/pgautoupgrade:15", "pgautoupgrade/pgautoupgrade:16", None),
         ] {
             assert_eq!(told(from, to).as_deref(), said, "{from} {to}");
         }

@@ -28,6 +28,12 @@ pub enum Error {
     NoGit,
     #[error("{action}: {message}")]
     Git { action: String, message: String },
+    /// A folder without git, for what works with commits and releases.
+    #[error("{folder} is not a git repository")]
+    NotRepository { folder: String },
+    /// A folder that has none of a recipe's files.
+    #[error("{folder} has no compose.yml: it is not the folder of a recipe")]
+    NotRecipe { folder: String },
     /// A repository that is not read as data.
     #[error("the git repository in {path} cannot be read: {why}")]
     Repository { path: String, why: Unreadable },
@@ -260,6 +266,16 @@ impl Hint for Error {
                 Some("recipes are git repositories: install it, `apt install git`".into())
             }
             Error::Unsigned(unsigned) => Some(unsigned.hint()),
+            Error::NotRepository { .. } => Some(
+                "releases are tags of git: in that folder run `git init`, `git add --all` and `git \
+                 commit` first"
+                    .into(),
+            ),
+            Error::NotRecipe { .. } => Some(
+                "name a recipe's folder; `potluck recipe new NAME --from FOLDER` makes a recipe of \
+                 another project"
+                    .into(),
+            ),
             Error::Repository { why, .. } => why.hint().map(str::to_owned),
             Error::Outside { .. } => {
                 Some("paths in a recipe are relative and stay below its folder".into())

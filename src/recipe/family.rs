@@ -34,8 +34,23 @@ pub struct Majors {
     /// Numbers of the version that are the same within a major version: one for PostgreSQL,
     /// two for MariaDB (10.6, 10.11).
     pub numbers: usize,
+    pub bears: Bears,
     /// What must be done with the data, as a sentence.
     pub advice: &'static str,
+}
+
+/// Which changes of the major version a database's files bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bears {
+    /// None: <https://www.postgresql.org/docs/current/upgrading.html>.
+    Nothing,
+    /// Upwards, one after the other:
+    /// <https://www.mongodb.com/docs/manual/release-notes/7.0-upgrade-standalone/>.
+    OneUp,
+    /// Upwards: <https://mariadb.com/kb/en/upgrading/>,
+    /// <https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html>.
+    Up,
+    Unknown,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -166,6 +181,7 @@ const FAMILIES: &[Family] = &[
         data: &["/var/lib/postgresql", "/var/lib/postgresql/data"],
         majors: Some(Majors {
             numbers: 1,
+            bears: Bears::Nothing,
             advice: "it does not read the data of another major version: dump the databases with the \
                      old one, and restore them into an empty volume with the new one",
         }),
@@ -181,6 +197,7 @@ const FAMILIES: &[Family] = &[
         data: &["/var/lib/mysql"],
         majors: Some(Majors {
             numbers: 2,
+            bears: Bears::Up,
             advice: "its system tables are upgraded by `mariadb-upgrade`, or at its start with \
                      `MARIADB_AUTO_UPGRADE=1`; the old version does not read them any more, so \
                      back up first",
@@ -196,6 +213,7 @@ const FAMILIES: &[Family] = &[
         data: &["/var/lib/mysql"],
         majors: Some(Majors {
             numbers: 2,
+            bears: Bears::Up,
             advice: "it upgrades its data at its start, from one series (8.0, 8.4) to the next only; \
                      the old version does not read it any more, so back up first",
         }),
@@ -209,6 +227,7 @@ const FAMILIES: &[Family] = &[
         data: &["/data"],
         majors: Some(Majors {
             numbers: 1,
+            bears: Bears::Unknown,
             advice: "the old version does not read what the new one writes, so back up first",
         }),
         ..NO
@@ -221,6 +240,7 @@ const FAMILIES: &[Family] = &[
         data: &["/data"],
         majors: Some(Majors {
             numbers: 1,
+            bears: Bears::Unknown,
             advice: "the old version does not read what the new one writes, so back up first",
         }),
         ..NO
@@ -235,6 +255,7 @@ const FAMILIES: &[Family] = &[
         data: &["/data/db"],
         majors: Some(Majors {
             numbers: 2,
+            bears: Bears::OneUp,
             advice: "go one major version at a time, and set featureCompatibilityVersion to the one \
                      that runs before each; back up first",
         }),
@@ -250,6 +271,7 @@ const FAMILIES: &[Family] = &[
         data: &["/bitnami/mongodb"],
         majors: Some(Majors {
             numbers: 2,
+            bears: Bears::OneUp,
             advice: "go one major version at a time, and set featureCompatibilityVersion to the one \
                      that runs before each; back up first",
         }),
@@ -265,6 +287,7 @@ const FAMILIES: &[Family] = &[
         data: &["/var/lib/clickhouse"],
         majors: Some(Majors {
             numbers: 1,
+            bears: Bears::Unknown,
             advice: "read the incompatible changes of each version between; the old version may not \
                      read the data any more, so back up first",
         }),
@@ -284,6 +307,7 @@ const FAMILIES: &[Family] = &[
         data: &["/usr/share/elasticsearch/data", "/usr/share/opensearch/data"],
         majors: Some(Majors {
             numbers: 1,
+            bears: Bears::Unknown,
             advice: "go one major version at a time, each from the last minor version of the one \
                      before; the old one does not read the data any more, so back up first",
         }),

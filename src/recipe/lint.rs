@@ -14,6 +14,8 @@ use super::{
     Checkout, Error, PluginEntry, SAMPLE,
     abra::{LeftOut, Reason},
     backups,
+    manifest::ComponentRef,
+    options::{self, Names},
 };
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
@@ -162,6 +164,8 @@ struct Lint<'a> {
     said: BTreeSet<(&'static str, String, String)>,
     /// The names of secrets that a plugin may be granted.
     secrets: BTreeSet<String>,
+    /// Volumes that a service mounts, with all overlays.
+    volumes: BTreeSet<String>,
     /// Of each reading of files, their names and what none of their services used.
     readings: Vec<(BTreeSet<String>, BTreeSet<String>)>,
 }
@@ -173,6 +177,7 @@ impl<'a> Lint<'a> {
             findings: BTreeSet::new(),
             said: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            volumes: BTreeSet::new(),
             readings: Vec::new(),
         }
     }
@@ -241,6 +246,7 @@ impl<'a> Lint<'a> {
         let mut services = BTreeSet::new();
         if let Some(stack) = &stack {
             services.extend(stack.services.iter().map(|s| s.key.clone()));
+            self.volumes.extend(stack.volumes.iter().map(|volume| volume.key.clone()));
             self.findings.extend(without_app_service(stack, &base));
             self.secrets(stack, &base, sample);
             self.backups(stack, &base, by_plugin, Severity::Error);
@@ -255,6 +261,7 @@ impl<'a> Lint<'a> {
             sources.push(Source { name: overlay, text });
             if let Some(stack) = self.stack(&sources, sample, Severity::Warning) {
                 services.extend(stack.services.iter().map(|s| s.key.clone()));
+                self.volumes.extend(stack.volumes.iter().map(|volume| volume.key.clone()));
                 self.secrets(&stack, &sources, sample);
                 self.backups(&stack, &sources, by_plugin, Severity::Warning);
             }
@@ -445,7 +452,6 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// Components are there and are what the manifest says; grants name what exists.
     /// Signs of sign-on and mail that no plugin connects: an overlay's name, or keys of the
     /// sample.
     fn connections(&mut self, sample: &EnvFile) {
@@ -479,6 +485,8 @@ impl<'a> Lint<'a> {
         }
     }
 
+    /// Components are there and are what the manifest says; grants and options name what
+    /// exists.
     fn plugins(&mut self, services: Option<&BTreeSet<String>>) {
         let in_manifest = |rule: &'static Rule, plugin: &str, message: String| {
             Finding::new(rule, format!("plugin `{plugin}`: {message}")).at(Position::file(MANIFEST))
@@ -492,7 +500,17 @@ impl<'a> Lint<'a> {
             let finding = Finding::new(&rules::MANIFEST_INVALID, message);
             self.add(finding.at(Position::file(MANIFEST)));
         }
+        let named = services.map(|services| Names {
+            services: services.clone(),
+            volumes: self.volumes.clone(),
+            files: self.checkout.names().into_iter().collect(),
+        });
         for plugin in self.checkout.manifest.plugins.clone() {
+            if let ComponentRef::Standard(standard) = &plugin.component {
+                for finding in options::problems(&plugin, standard, named.as_ref()) {
+                    self.add(finding.at(Position::file(MANIFEST)));
+                }
+            }
             let (name, component) = (&plugin.name, &plugin.component);
             match self.checkout.component(component) {
                 Ok(bytes) => {

@@ -10,6 +10,7 @@ pub mod author;
 mod chaos;
 pub mod checkout;
 mod checkouts;
+pub mod database;
 pub mod error;
 pub mod family;
 mod inside;
@@ -24,6 +25,7 @@ pub mod version;
 
 mod backups;
 mod git;
+mod options;
 mod tree;
 mod written_grant;
 

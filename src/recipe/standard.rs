@@ -21,24 +21,86 @@ pub struct Standard {
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
+    /// The names of its options; the plugin refuses others.
+    pub options: &'static [&'static str],
+    /// Those that it cannot do without.
+    pub required: &'static [&'static str],
+    /// The service that it works in where the option `service` does not name one.
+    pub service: Option<&'static str>,
 }
+
+/// Of the two for SQL databases.
+const SQL: &[&str] = &["database", "ignore", "secret", "service"];
 
 /// All of them, those for databases first.
 pub static ALL: [Standard; 8] = [
     Standard {
         name: "postgres",
         about: "PostgreSQL: dump, restore in one piece, checks, a new password",
+        options: SQL,
+        required: &[],
+        service: Some("db"),
     },
-    Standard { name: "mariadb", about: "MariaDB and MySQL: dump, restore, checks, a new password" },
+    Standard {
+        name: "mariadb",
+        about: "MariaDB and MySQL: dump, restore, checks, a new password",
+        options: SQL,
+        required: &[],
+        service: Some("db"),
+    },
     Standard {
         name: "redis",
         about: "Redis and Valkey: a consistent snapshot, restore in one piece, checks",
+        options: &["secret", "service"],
+        required: &[],
+        service: Some("redis"),
     },
-    Standard { name: "sqlite", about: "SQLite: online backup of database files, restore, checks" },
-    Standard { name: "files", about: "volumes, whole or by included and excluded paths" },
-    Standard { name: "backupbot", about: "what a recipe's `backupbot.*` labels ask for" },
-    Standard { name: "smtp", about: "settings and secrets for sending mail, by a map" },
-    Standard { name: "oidc", about: "settings and secrets for signing in by OpenID, by a map" },
+    Standard {
+        name: "sqlite",
+        about: "SQLite: online backup of database files, restore, checks",
+        options: &["files", "service"],
+        required: &["files"],
+        service: Some("app"),
+    },
+    Standard {
+        name: "files",
+        about: "volumes, whole or by included and excluded paths",
+        options: &["volumes"],
+        required: &["volumes"],
+        service: None,
+    },
+    Standard {
+        name: "backupbot",
+        about: "what a recipe's `backupbot.*` labels ask for",
+        options: &[],
+        required: &[],
+        service: None,
+    },
+    Standard {
+        name: "smtp",
+        about: "settings and secrets for sending mail, by a map",
+        options: &["overlays", "secrets", "settings", "test"],
+        required: &[],
+        service: None,
+    },
+    Standard {
+        name: "oidc",
+        about: "settings and secrets for signing in by OpenID, by a map",
+        options: &[
+            "logout",
+            "name",
+            "overlays",
+            "public",
+            "redirect",
+            "scopes",
+            "secrets",
+            "settings",
+            "url",
+            "url_setting",
+        ],
+        required: &["redirect"],
+        service: None,
+    },
 ];
 
 impl Standard {

@@ -395,7 +395,8 @@ impl Store {
     /// with the store that has it.
     ///
     /// # Errors
-    /// [`Error::Source`], [`Error::Unknown`]; also for an address, which is nothing to work in.
+    /// [`Error::Source`], [`Error::Unknown`], [`Error::NotRecipe`]; also for an address, which is
+    /// nothing to work in.
     pub fn at_hand(&self, given: &str) -> Result<(Store, RecipeName), Error> {
         let source = match Source::parse(given)? {
             Source::Name(name) if self.place(&name).is_dir() => return Ok((self.clone(), name)),
@@ -406,12 +407,19 @@ impl Store {
             Source::Folder(folder) => {
                 let parent = folder.parent().unwrap_or(folder);
                 let written = folder.file_name().unwrap_or_default();
-                match written == name.as_str() {
-                    true => Ok((self.elsewhere(parent), name)),
-                    false => Err(Error::Source {
+                if written != name.as_str() {
+                    return Err(Error::Source {
                         given: given.into(),
                         reason: format!("the folder of a recipe has its name: `{name}`"),
-                    }),
+                    });
+                }
+                // Somewhere on the machine: the likeliest mistake is another folder.
+                let is_of_recipe = ["compose.yml", "compose.yaml", ".git", super::SAMPLE, "HEAD"]
+                    .iter()
+                    .any(|file| folder.join(file).symlink_metadata().is_ok());
+                match is_of_recipe {
+                    true => Ok((self.elsewhere(parent), name)),
+                    false => Err(Error::NotRecipe { folder: folder.display().to_string() }),
                 }
             }
             _ => Err(Error::Source {

@@ -190,10 +190,45 @@ fn the_label_gets_the_next_version_and_nothing_else_changes() {
     assert_eq!(text(), before.replace("1.0.0+1.28.0", "2.0.0+1.28.0"));
     let said = refused(&lab, &["recipe", "sync", "wiki", "0.9.0+1"], 2);
     assert!(said.contains("is not a version later than 1.0.0+1.28.0-alpine"), "{said}");
+    // A step that waits for its release is not taken back by a smaller one.
+    let run = lab.run(&["recipe", "sync", "wiki", "--patch"]);
+    assert!(
+        run.code == 0 && run.stderr.contains("the label waits for 2.0.0+1.28.0-alpine"),
+        "{run}"
+    );
+    assert_eq!(text(), before.replace("1.0.0+1.28.0", "2.0.0+1.28.0"));
     // What the label says already is what is released.
     assert_eq!(release(&lab, &[])["version"], "2.0.0+1.28.0-alpine");
     let said = refused(&lab, &["recipe", "sync", "wiki", "-n"], 2);
     assert!(said.contains("--minor"), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_no_clone_or_no_recipe_is_told_what_it_lacks() {
+    let lab = Lab::new();
+    lab.write("plain/compose.yml", "services: {app: {image: 'nginx:1'}}\n");
+    fs::create_dir(lab.path("empty")).unwrap();
+    for command in ["sync", "release", "upgrade", "diff"] {
+        let said = refused(&lab, &["recipe", command, "./plain"], 1);
+        assert!(said.contains("plain is not a git repository"), "{said}");
+        assert!(said.contains("`git init`"), "{said}");
+        let said = refused(&lab, &["recipe", command, "./empty"], 1);
+        assert!(said.contains("empty has no compose.yml"), "{said}");
+        assert!(said.contains("`potluck recipe new NAME --from FOLDER`"), "{said}");
+    }
+    let run = lab.run(&["recipe", "versions", "./plain"]);
+    assert!(run.code == 0 && format!("{run}").contains("plain has no releases"), "{run}");
+}
+
+#[test]
+fn what_is_still_to_decide_is_said_before_a_release() {
+    let (lab, place) = with_recipe();
+    let readme = fs::read_to_string(place.join("README.md")).unwrap();
+    let open = "\n## To decide\n\n- [ ] **app**: the version. To do: name it.\n- [x] mail\n";
+    fs::write(place.join("README.md"), readme + open).unwrap();
+    let run = lab.run(&["recipe", "release", "wiki", "--minor", "--dry-run"]);
+    assert!(run.stderr.contains("README.md: still to decide: app: the version."), "{run}");
+    assert!(!run.stderr.contains("mail"), "{run}");
 }
 
 #[test]

@@ -157,13 +157,21 @@ fn recipes_are_read_at_addresses_and_not_kept() {
     git(&lab.path("wiki"), &["tag", "-a", "-m", "x", "1.0.0+1"]);
     let address = format!("file://{}", lab.path("wiki").display());
     lab.write("addresses", &format!("# ours\n{address}\n\nhttps://-x/y\n"));
-    let report = lab.json(&["catalogue", "generate", "--list", "addresses", "--json"]);
+    let run = lab.run(&["catalogue", "generate", "--list", "addresses", "--json"]);
+    assert_eq!(run.code, 3, "{run}");
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["recipes"], json!(["wiki"]));
+    // It is of this machine.
+    let lacking = report["lacking"].to_string();
+    assert!(lacking.contains("has no address") && !lacking.contains("release"), "{lacking}");
     let left_out = report["left_out"].to_string();
     assert!(left_out.contains("begins with a dash"), "{left_out}");
     let wiki = &list(&lab)["wiki"];
     assert_eq!(wiki["versions"][0]["1.0.0+1"]["app"]["tag"], "1", "{wiki}");
     assert!(!lab.path("potluck/recipes/wiki").exists());
+    lab.write("wrong", "no address\n");
+    let run = lab.run(&["catalogue", "generate", "--list", "wrong"]);
+    assert!(run.code == 1 && run.stderr.matches("`no address`").count() == 1, "{run}");
     let run = lab.run(&["-o", "catalogue", "generate", "--list", "addresses"]);
     assert_eq!(run.code, 2, "{run}");
     let run = lab.run(&["catalogue", "generate", "--from", "missing"]);
@@ -190,7 +198,7 @@ fn recipes_are_found_by_words_and_features() {
     assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
     assert_eq!(
         found[0]["features"],
-        json!(["backup", "backups", "commands", "email", "healthcheck", "lifecycle"])
+        json!(["backups", "commands", "email", "healthcheck", "lifecycle"])
     );
     let said = done(&lab, &["recipe", "search", "text"]);
     assert!(said.contains("evil") && !said.contains('\u{1b}'), "{said}");

@@ -372,7 +372,7 @@ fn a_database_does_not_get_the_files_of_another_major_version() {
     good(&lab.run(&["app", "deploy", "d.example", "-n"]));
     let dry = lab.run(&["app", "upgrade", "d.example", "--dry-run"]);
     good(&dry);
-    assert!(dry.stderr.contains("db: postgres 15 → 16, on the volume `d_example_data`"), "{dry}");
+    assert!(dry.stderr.contains("db: PostgreSQL 15 → 16, on the volume `d_example_data`"), "{dry}");
     let run = lab.run(&["app", "upgrade", "d.example", "-n"]);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.stderr.contains("a database of another major version"), "{run}");

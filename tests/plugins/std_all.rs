@@ -45,6 +45,43 @@ async fn each_plays_its_roles_and_imports_nothing_it_does_not_need() {
     }
 }
 
+/// What lint knows of them: each plugin refuses an unknown option with the names of its own.
+#[tokio::test]
+async fn each_has_the_options_that_lint_knows() {
+    for standard in standard::ALL.iter().filter(|it| !it.options.is_empty()) {
+        let name = standard.name;
+        let options = json!({"zzz": 1});
+        let Some((mut hooks, _)) = guest(name, options, &[]).await else { return };
+        let refused = match name {
+            "smtp" => hooks.mail_disconnect().await.unwrap_err(),
+            "oidc" => hooks.sso_request().await.unwrap_err(),
+            _ => hooks.backup_plan().await.unwrap_err(),
+        };
+        let refused = refused.to_string();
+        let (_, known) = refused.split_once("unknown field `zzz`, expected ").expect(&refused);
+        // serde puts each name into backticks.
+        let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        known.sort_unstable();
+        assert_eq!(known, standard.options, "{refused}");
+
+        let Some((mut hooks, _)) = guest(name, json!({}), &[]).await else { return };
+        let refused = match name {
+            "smtp" => hooks.mail_disconnect().await.map(drop),
+            "oidc" => hooks.sso_request().await.map(drop),
+            _ => hooks.backup_plan().await.map(drop),
+        };
+        let missing: Vec<_> = match refused {
+            Ok(()) => Vec::new(),
+            Err(error) => {
+                let error = error.to_string();
+                let (_, field) = error.split_once("missing field `").expect(&error);
+                vec![field.split('`').next().unwrap().to_owned()]
+            }
+        };
+        assert_eq!(missing, standard.required, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_relay_becomes_the_changes_that_the_map_says() {
     let options = json!({

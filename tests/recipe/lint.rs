@@ -80,6 +80,43 @@ fn what_is_wrong_is_found() {
             ],
         ),
         (
+            "option-invalid",
+            vec![
+                ("compose.yml", COMPOSE),
+                (".env.sample", SAMPLE),
+                ("recipe.yml", "plugins: [{name: p, component: 'std:files'}]"),
+            ],
+        ),
+        (
+            "option-unknown-name",
+            vec![
+                ("compose.yml", COMPOSE),
+                (".env.sample", SAMPLE),
+                (
+                    "recipe.yml",
+                    "plugins: [{name: p, component: 'std:files', options: {volumes: [none]}}]",
+                ),
+            ],
+        ),
+        (
+            "grant-needed",
+            vec![
+                ("compose.yml", COMPOSE),
+                (".env.sample", SAMPLE),
+                (
+                    "recipe.yml",
+                    "plugins: [{name: p, component: 'std:sqlite', options: {files: [/a.db]}}]",
+                ),
+            ],
+        ),
+        (
+            "registry-none",
+            vec![
+                ("compose.yml", "services: {app: {image: 'example.invalid/app:0'}}"),
+                (".env.sample", SAMPLE),
+            ],
+        ),
+        (
             "component-differs",
             vec![
                 ("compose.yml", COMPOSE),

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 
 use super::{LIST, place};
 use crate::{
-    catalogue::{self, KEY, site},
+    catalogue::{self, KEY, Listed, site},
     cli::{
         arguments::JsonArg,
+        exit::Exit,
         failure::{Failure, Outcome},
         recipe::{PersonArg, of_git},
         session::Session,
@@ -51,8 +52,11 @@ Examples:
 --publish commits the files and pushes them to where the folder `catalogue` was cloned from
 (`potluck catalogue sync URL`).
 
-JSON: {file, recipes, left_out, pages, written, commit}; `left_out` are versions and recipes that
-cannot be read, `pages` the number of pages, `commit` is null where nothing was published.")]
+Exit code 3 says that some recipes cannot be read, 1 that none can.
+
+JSON: {file, recipes, left_out, lacking, pages, written, commit}; `left_out` are versions and
+recipes that cannot be read, `lacking` what those who want to deploy a recipe would miss, `pages`
+the number of pages, `commit` is null where nothing was published.")]
 pub struct Args {
     /// Only these recipes [default: all that are not linked]
     #[arg(value_name = "RECIPE", conflicts_with = "list")]
@@ -91,6 +95,8 @@ struct Report {
     /// Those whose entries were made.
     recipes: Vec<String>,
     left_out: Vec<String>,
+    /// What others would miss: a release, an address.
+    lacking: Vec<String>,
     /// How many pages there are to read.
     pages: usize,
     written: bool,
@@ -118,20 +124,29 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     let mut list = known(&path)?;
     let sources = Sources::of(args, &session.recipes()?)?;
+    let mut unread = sources.left_out.len();
     let (mut recipes, mut left_out) = (Vec::new(), sources.left_out);
+    let mut lacking = Vec::new();
     for recipe in sources.recipes {
         match made(&sources.store, &recipe) {
             Ok((entry, without)) => {
                 left_out.extend(without);
+                lacking.extend(lacks(&recipe, &entry));
                 list.insert(recipe.to_string(), entry);
                 recipes.push(recipe.to_string());
             }
-            Err(error) if args.recipes.is_empty() => left_out.push(format!("{recipe}: {error}")),
+            Err(error) if args.recipes.is_empty() => {
+                unread += 1;
+                left_out.push(format!("{recipe}: {error}"));
+            }
             Err(error) => return Err(error.into()),
         }
     }
     for reason in &left_out {
         session.ui.warn(format_args!("left out: {}", clean(reason)));
+    }
+    for lack in &lacking {
+        session.ui.warn(clean(lack));
     }
     let list: Map<String, Value> = list.into_iter().collect();
     let pages = match args.no_pages {
@@ -149,7 +164,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let commit = if args.publish { publish(args, &home)? } else { None };
     let file = path.display().to_string();
     let pages = pages.iter().filter(|(name, _)| name.ends_with(".html")).count();
-    let report = Report { file, recipes, left_out, pages, written, commit };
+    let exit = match (unread, recipes.is_empty()) {
+        (0, _) => Exit::DONE,
+        (_, true) => Exit::FAILED,
+        (_, false) => Exit::PARTLY,
+    };
+    let report = Report { file, recipes, left_out, lacking, pages, written, commit };
     session.report_of_texts(&report, &args.json, |report| {
         let made = counted(report.recipes.len(), "recipe");
         let with = match report.pages {
@@ -167,7 +187,21 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             }
         });
         Ok(())
-    })
+    })?;
+    Ok(exit)
+}
+
+/// What somebody who wants to deploy a recipe of the list would miss.
+fn lacks(recipe: &RecipeName, entry: &Value) -> Vec<String> {
+    let listed = Listed::read(recipe.clone(), entry);
+    let mut lacks = Vec::new();
+    if listed.newest().is_none() {
+        lacks.push(format!("{recipe} has no release: apps of it cannot be pinned to a version"));
+    }
+    if listed.address.is_empty() {
+        lacks.push(format!("{recipe} has no address: nobody can fetch it by this catalogue"));
+    }
+    lacks
 }
 
 /// Where the recipes are read.
@@ -220,7 +254,13 @@ impl Sources {
                     left_out.push(format!("{address}: another one is called {recipe}"));
                 }
                 Ok(recipe) => recipes.push(recipe),
-                Err(error) => left_out.push(format!("{address}: {error}")),
+                Err(error) => {
+                    let said = error.to_string();
+                    left_out.push(match said.contains(address) {
+                        true => said,
+                        false => format!("{address}: {said}"),
+                    });
+                }
             }
         }
         recipes.sort();

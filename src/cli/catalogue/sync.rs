@@ -8,9 +8,10 @@ use crate::{
         arguments::JsonArg,
         failure::{Failure, Outcome},
         session::Session,
-        ui::counted,
+        ui::{clean, counted},
     },
-    recipe::author::Desk,
+    home::RecipeName,
+    recipe::{Error, Store, author::Desk},
 };
 
 /// Get the newest catalogue.
@@ -59,7 +60,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         })?;
         before = Some(desk.head().to_owned());
         match &args.url {
-            Some(url) => store.add_as(&name, url)?,
+            Some(url) => clone(&store, &name, url)?,
             None => drop(store.update(&name)?),
         }
         Desk::open(&store, &name)?.forward()?;
@@ -68,7 +69,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             return Err(Failure::usage("there is no catalogue yet")
                 .hint("`potluck catalogue sync URL` clones it"));
         };
-        store.add_as(&name, url)?;
+        clone(&store, &name, url)?;
     }
     let desk = Desk::open(&store, &name)?;
     let text = desk.text(LIST)?.unwrap_or_else(|| "{}".into());
@@ -87,5 +88,16 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             false => format!("The catalogue is at {}: {has}.", &report.commit[..8]),
         });
         Ok(())
+    })
+}
+
+fn clone(store: &Store, name: &RecipeName, url: &str) -> Result<(), Failure> {
+    store.add_as(name, url).map_err(|error| match error {
+        Error::Source { given, reason } => Failure::usage(format!(
+            "`{}` cannot be the source of a catalogue: {reason}",
+            clean(&given)
+        ))
+        .hint("it comes from an `https://`, `ssh://` or `file://` URL, or `user@host:path`"),
+        error => error.into(),
     })
 }

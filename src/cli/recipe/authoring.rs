@@ -1,11 +1,11 @@
 //! What the commands of maintainers have in common.
 
 use crate::{
-    cli::{failure::Failure, prompt, session::Session},
+    cli::{failure::Failure, prompt, session::Session, ui::clean},
     home::RecipeName,
     recipe::{
         Store,
-        author::{Bump, Desk, Person, Texts, is_later, next, version},
+        author::{Bump, Desk, Person, Texts, after, is_further, is_later, version},
     },
 };
 
@@ -100,7 +100,7 @@ pub fn compose(texts: &Texts) -> Result<(String, String), Failure> {
 }
 
 /// The version that is meant: the one given, the newest release with a number raised, or what
-/// the label says already.
+/// the label says already. A number that waits for its release is never lowered by the way.
 ///
 /// # Errors
 /// Where nobody says it, and for one that is no later than the newest.
@@ -115,7 +115,17 @@ pub fn wanted(
     let label = version(&text).map_err(|error| Failure::new(format!("{file}: {error}")))?;
     let found = match (given, bump) {
         (Some(given), _) => given.to_owned(),
-        (None, Some(bump)) => raised(newest, bump, texts)?,
+        (None, Some(bump)) => {
+            let found = raised(newest, label.as_deref(), bump, texts)?;
+            if let Some(label) = label.filter(|label| is_further(label, newest, bump)) {
+                session.ui.warn(format_args!(
+                    "the label waits for {} already, which is further than asked: it is kept; name \
+                     the version to go back",
+                    clean(&label)
+                ));
+            }
+            found
+        }
         (None, None) => match label.filter(|label| is_later(label, newest)) {
             Some(label) => label,
             None if session.ui.is_interactive() => {
@@ -125,7 +135,7 @@ pub fn wanted(
                     "minor" => Bump::Minor,
                     _ => Bump::Patch,
                 };
-                raised(newest, bump, texts)?
+                raised(newest, None, bump, texts)?
             }
             None => {
                 return Err(Failure::usage("no version is given")
@@ -141,9 +151,14 @@ pub fn wanted(
     Ok(found)
 }
 
-fn raised(newest: Option<&str>, bump: Bump, texts: &Texts) -> Result<String, Failure> {
+fn raised(
+    newest: Option<&str>,
+    label: Option<&str>,
+    bump: Bump,
+    texts: &Texts,
+) -> Result<String, Failure> {
     let upstream = texts.upstream().map_err(|error| Failure::of(&error))?;
-    next(newest, bump, upstream.as_deref()).ok_or_else(|| unnumbered(newest))
+    after(newest, label, bump, upstream.as_deref()).ok_or_else(|| unnumbered(newest))
 }
 
 /// For a version that has no numbers to raise.

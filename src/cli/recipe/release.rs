@@ -17,7 +17,7 @@ use crate::{
     lint::Severity,
     recipe::{
         Version,
-        author::{Contents, Desk, set_version, version},
+        author::{Contents, Desk, open_decisions, set_version, version},
         lint::lint,
         version::Release,
     },
@@ -28,7 +28,8 @@ use crate::{
 /// Writes the version into the label, what is in `release/next` into its note
 /// (`release/VERSION`), commits that with what else was changed, and puts an annotated tag
 /// there, signed where your git signs tags (tag.gpgSign). Files that are new to git are left
-/// out: commit those that belong to it first. Lint errors stop it.
+/// out: commit those that belong to it first. Lint errors stop it; what the README still lists
+/// under `To decide` is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -150,6 +151,9 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     }
     for path in &left_out {
         session.ui.warn(format_args!("{} is new to git and left out", clean(path)));
+    }
+    for decision in open_decisions(&desk.text("README.md")?.unwrap_or_default()) {
+        session.ui.warn(format_args!("README.md: still to decide: {}", clean(&decision)));
     }
     let mut report = Report {
         recipe: recipe.to_string(),

@@ -77,7 +77,8 @@ pub fn take_in<'a>(session: &'a Session, given: &str) -> Result<(RecipeName, Add
     Ok((name, added))
 }
 
-/// The recipe here that is meant: by its name, or by its address.
+/// The recipe here that is meant: by its name, its folder or its address; with the store that
+/// has it.
 ///
 /// # Errors
 /// When there is no such recipe, with the nearest name as a hint.
@@ -89,6 +90,7 @@ pub fn here(session: &Session, given: &str) -> Result<(Store, RecipeName), Failu
             return Err(Failure::new(format!("no recipe here is from `{}`", clean(given)))
                 .hint(format!("`potluck recipe fetch {given}` gets it")));
         }
+        None if given.contains('/') => return Ok(store.at_hand(given)?),
         None => RecipeName::new(given)?,
     };
     Ok((store, name))

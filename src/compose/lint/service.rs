@@ -28,6 +28,12 @@ pub fn check(subject: Subject<'_>, options: &LintOptions<'_>, findings: &mut Fin
 fn check_image(subject: Subject<'_>, findings: &mut Findings<'_>) {
     let written = &subject.service.image;
     let Some(image) = Image::parse(written) else { return };
+    // A name that no machine has (RFC 6761, section 6.4); `recipe new --from` writes it for an
+    // image that the project builds itself.
+    if image.domain.ends_with(".invalid") {
+        let message = format!("`{written}` is in no registry: it stands for an image to be named");
+        findings.push(&rules::REGISTRY_NONE, subject.spot("image"), subject.path("image"), message);
+    }
     if image.digest.is_some() {
         return;
     }

@@ -49,20 +49,23 @@ fn with([x, y, z]: [u64; 3], upstream: Option<&str>) -> String {
 /// the label says was raised as far already and is not released yet. It gets the tag of the
 /// main image.
 ///
-/// None for versions that have no three numbers.
+/// None for a newest release that has no three numbers.
 pub fn after(
     newest: Option<&str>,
     label: Option<&str>,
     bump: Bump,
     upstream: Option<&str>,
 ) -> Option<String> {
-    let raised = next(newest, bump, upstream)?;
-    let pending = label.filter(|label| is_later(label, newest));
-    let pending = pending.and_then(own).map(|own| with(own, upstream));
-    Some(match pending {
-        Some(pending) if own(&pending) > own(&raised) => pending,
-        _ => raised,
-    })
+    match label.filter(|label| is_further(label, newest, bump)).and_then(own) {
+        Some(pending) => Some(with(pending, upstream)),
+        None => next(newest, bump, upstream),
+    }
+}
+
+/// Whether what the label says waits for a release, and is further than a number raised.
+pub fn is_further(label: &str, newest: Option<&str>, bump: Bump) -> bool {
+    let raised = next(newest, bump, None).as_deref().and_then(own);
+    is_later(label, newest) && raised.is_some_and(|raised| own(label) > Some(raised))
 }
 
 /// Whether a version is later than all that were released.
@@ -109,5 +112,7 @@ mod tests {
             assert_eq!(found.as_deref(), Some(expected), "{newest:?} {label:?} {bump:?}");
         }
         assert_eq!(after(Some("1.2"), Some("1.3.0"), Bump::Patch, None), None);
+        assert!(is_further("2.0.0+8", Some("1.2.3+7"), Bump::Minor));
+        assert!(!is_further("1.3.0+8", Some("1.2.3+7"), Bump::Minor));
     }
 }

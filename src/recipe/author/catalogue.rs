@@ -43,7 +43,8 @@ pub struct Features {
     pub sso: String,
 }
 
-/// The line of the README about the image: `[name](url), rating, source`.
+/// The line of the README about the image: `[name](url), rating, source`, of which any may be
+/// missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Image {
     pub image: String,
@@ -188,25 +189,45 @@ impl<'a> Metadata<'a> {
     }
 
     fn features(&self) -> Features {
-        let image = self.value("Image");
-        let (link, rest) = image.split_once(')').unwrap_or(("", image.as_str()));
-        let (name, url) = link.split_once("](").unwrap_or(("", ""));
-        let mut words = rest.split(',').map(str::trim).filter(|word| !word.is_empty());
         let status = self.value("Status");
         let digits = status.trim_start().chars().take_while(char::is_ascii_digit);
         Features {
             backups: self.value("Backups"),
             email: self.value("Email"),
             healthcheck: self.value("Healthcheck"),
-            image: Image {
-                image: name.trim_start_matches('[').trim_matches('`').to_owned(),
-                rating: words.next().unwrap_or_default().to_owned(),
-                source: words.next().unwrap_or_default().to_owned(),
-                url: url.to_owned(),
-            },
+            image: Image::of(&self.value("Image")),
             status: digits.collect::<String>().parse().unwrap_or(0),
             tests: self.value("Tests"),
             sso: self.value("SSO"),
+        }
+    }
+}
+
+impl Image {
+    fn of(said: &str) -> Self {
+        let link = said.strip_prefix('[').and_then(|rest| {
+            let (name, rest) = rest.split_once("](")?;
+            let (url, rest) = rest.split_once(')')?;
+            Some((name, url, rest))
+        });
+        let quoted = || said.strip_prefix('`').and_then(|rest| rest.split_once('`'));
+        let (name, url, rest) = match link {
+            Some(link) => link,
+            None => quoted().map_or(("", "", said), |(name, rest)| (name, "", rest)),
+        };
+        // Prose about how the image is made is neither.
+        let words = rest.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+        let words: Vec<_> =
+            words.filter(|word| !word.is_empty() && !word.contains(char::is_whitespace)).collect();
+        let is_rating =
+            |word: &&str| word.len() == 1 && word.starts_with(|c| ('0'..='5').contains(&c));
+        let is_source = |word: &&str| word.starts_with(char::is_alphabetic);
+        let found = |word: Option<&&str>| word.copied().unwrap_or_default().to_owned();
+        Image {
+            image: name.trim_matches('`').to_owned(),
+            rating: found(words.iter().find(|word| is_rating(word))),
+            source: found(words.iter().find(|word| is_source(word))),
+            url: url.to_owned(),
         }
     }
 }
@@ -294,6 +315,31 @@ mod tests {
         };
         assert_eq!(about.features(), features);
         assert_eq!(Metadata::read("# wiki\n").features(), Features::default());
+    }
+
+    #[test]
+    fn the_line_about_an_image_may_lack_any_of_it() {
+        for (said, wanted) in [
+            (
+                "[`wiki`](https://a.org/wiki), 4, upstream",
+                ["wiki", "4", "upstream", "https://a.org/wiki"],
+            ),
+            ("`wiki`, upstream", ["wiki", "", "upstream", ""]),
+            (
+                "[`wiki`](https://a.org/wiki) and [`db`](https://a.org/db), upstream; built anew",
+                ["wiki", "", "upstream", "https://a.org/wiki"],
+            ),
+            (
+                "[`wiki`](https://a.org/wiki), 2026.8.3, upstream",
+                ["wiki", "", "upstream", "https://a.org/wiki"],
+            ),
+            ("built from the folder `image`, by us", ["", "", "", ""]),
+            ("[wiki](", ["", "", "", ""]),
+            ("", ["", "", "", ""]),
+        ] {
+            let Image { image, rating, source, url } = Image::of(said);
+            assert_eq!([image, rating, source, url], wanted.map(str::to_owned), "{said}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! New major versions of databases: the data that the old one wrote has to be moved, or cannot
 //! be used by the old one any more, so that they are never chosen by the way.
 
-use super::{reference::Reference, tag::leading};
-use crate::recipe::family::{self, Family, Kind, Majors};
+use super::reference::Reference;
+use crate::recipe::{database::Database, family::Kind};
 
 /// Since this version the image of PostgreSQL keeps its data in a folder of the version's own
 /// (docker-library/postgres, pull request 1259).
@@ -22,21 +22,20 @@ pub struct MajorStep {
 impl MajorStep {
     /// None within a major version, and for what is not a database.
     pub fn of(image: &Reference, tag: &str) -> Option<Self> {
-        let family = family::of(&image.written())?;
-        let majors = family.majors.as_ref()?;
-        let from = version(family, majors, &image.tag)?;
-        let to = version(family, majors, tag)?;
-        if from == to {
+        let image = image.written();
+        let from = Database::of(&image)?;
+        let to = Database::tagged(&image, tag)?;
+        if from.major == to.major {
             return None;
         }
-        let mut advice = majors.advice.to_owned();
-        if family.kind == Kind::Postgres && from[0] < POSTGRES_MOVED && to[0] >= POSTGRES_MOVED {
+        let mut advice = from.majors.advice.to_owned();
+        let is_before = |database: &Database| database.major < vec![POSTGRES_MOVED];
+        if from.family.kind == Kind::Postgres && is_before(&from) && !is_before(&to) {
             advice += "; from 18 on the image keeps it in /var/lib/postgresql/18/docker, so mount \
                        the volume at /var/lib/postgresql";
         }
-        let shown =
-            |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
-        Some(MajorStep { database: family.name, from: shown(&from), to: shown(&to), advice })
+        let (database, from, to) = (from.family.name, from.version(), to.version());
+        Some(MajorStep { database, from, to, advice })
     }
 
     /// What must be done, as a sentence without its dot.
@@ -44,22 +43,6 @@ impl MajorStep {
         let MajorStep { database, from, to, advice } = self;
         format!("{to} is a new major version of {database} after {from}: {advice}")
     }
-}
-
-/// The numbers that are the same within a major version.
-fn version(family: &Family, majors: &Majors, tag: &str) -> Option<Vec<u64>> {
-    if family.kind == Kind::Postgres {
-        // Images of its extensions: `0.8.1-pg17`, `pg17-v0.4.3`.
-        let behind = tag.split(['-', '_']).find_map(|part| part.strip_prefix("pg"));
-        if let Some(number) = behind.and_then(|number| number.split('.').next()?.parse().ok()) {
-            return Some(vec![number]);
-        }
-    }
-    let mut numbers = leading(tag)?;
-    // 9.5 and 9.6 were major versions.
-    let is_old = family.kind == Kind::Postgres && numbers[0] < 10;
-    numbers.truncate(majors.numbers + usize::from(is_old));
-    Some(numbers)
 }
 
 #[cfg(test)]

@@ -80,12 +80,14 @@ impl Desk {
     /// Of a recipe that is a git repository with files.
     ///
     /// # Errors
-    /// [`Error::Unknown`], [`Error::Repository`], [`Error::Git`].
+    /// [`Error::Unknown`], [`Error::NotRepository`], [`Error::Repository`], [`Error::Git`].
     pub fn open(store: &Store, recipe: &RecipeName) -> Result<Self, Error> {
         let place = store.existing(recipe)?;
         let place = place.canonicalize().map_err(|e| io_error(&place, e))?;
         match git::kind(&place).map_err(|why| why.at(&place))? {
-            Kind::Plain => return Err(Unreadable::Odd("it is none".into()).at(&place)),
+            Kind::Plain => {
+                return Err(Error::NotRepository { folder: place.display().to_string() });
+            }
             Kind::Repository(_) if !place.join(".git").exists() => {
                 return Err(Unreadable::Bare.at(&place));
             }
