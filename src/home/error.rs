@@ -154,6 +154,16 @@ impl Hint for Error {
             Error::NotText { path, .. } => {
                 Some(format!("save {} as UTF-8 text, or bring it back from a copy", path.display()))
             }
+            // potluck alone writes it: what it does not know comes from a later one, most often.
+            Error::Yaml { path, line, message }
+                if path.to_string_lossy().ends_with(".lock.yml")
+                    && message.contains("unknown key") =>
+            {
+                let correct = correct(&path.display().to_string(), *line);
+                Some(format!(
+                    "if a newer potluck wrote it, install that version here, too; else {correct}"
+                ))
+            }
             Error::Yaml { path, line, .. } => Some(correct(&path.display().to_string(), *line)),
             Error::Env(e) => e.hint(),
             Error::Name(e) => e.hint(),

@@ -571,6 +571,8 @@ fn a_file_that_cannot_be_read_is_said_once_with_the_line_to_correct() {
             let all = run.to_string();
             assert_eq!(all.matches(said).count(), 1, "{arguments:?}: {run}");
             assert_eq!(all.matches(&hint).count(), 1, "{arguments:?}: {run}");
+            let is_lock = file == "lock.yml";
+            assert_eq!(all.contains("if a newer potluck wrote it"), is_lock, "{run}");
         }
         let report = lab.run(&["app", "deploy", "p.example", "-n", "--json"]).stdout;
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();

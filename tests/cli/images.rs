@@ -91,8 +91,8 @@ fn tags_in_the_sample_are_seen_and_written_there() {
     // The version of the recipe has it, too.
     let report = lab.json(&["recipe", "sync", "wiki", "1.0.0+1.1.0", "--json"]);
     assert_eq!(report["after"], "1.0.0+1.1.0");
-    let report = lab.json(&["recipe", "sync", "wiki", "--minor", "--dry-run", "--json"]);
-    assert_eq!(report["after"], "0.1.0+1.1.0");
+    let report = lab.json(&["recipe", "sync", "wiki", "--major", "--dry-run", "--json"]);
+    assert_eq!(report["after"], "1.0.0+1.1.0");
 }
 
 #[test]
