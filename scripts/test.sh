@@ -12,6 +12,9 @@ cd "$root"
 export POTLUCK_TEST_SKIPS="$cache/skipped-tests.txt"
 : >"$POTLUCK_TEST_SKIPS"
 
+# They are unpacked and written, while everything else computes.
+images_log=$cache/test-images.txt
+images=
 if [ -z "${FAST:-}" ]; then
     swarm=0
     "$root/scripts/setup.sh" test || swarm=$?
@@ -25,8 +28,12 @@ if [ -z "${FAST:-}" ]; then
     say "the example plugin in other languages"
     plugins/examples/build.sh || echo "plugins/examples: not every language could be built here" >>"$POTLUCK_TEST_SKIPS"
     if [ $swarm = 0 ]; then
-        say "test images"
-        tests/images/build.sh busybox docker-socket-proxy helper jekyll mariadb nginx oidc-provider peers pebble pelican postfix sign-on standin stores synapse traefik wordpress
+        say "test images, meanwhile (log: $images_log)"
+        tests/images/build.sh busybox docker-socket-proxy helper jekyll mariadb nginx oidc-provider peers pebble pelican postfix sign-on standin stores synapse traefik wordpress \
+            >"$images_log" 2>&1 &
+        images=$!
+        trap 'trap - INT TERM EXIT; kill $images 2>/dev/null' EXIT
+        trap 'trap - INT TERM EXIT; kill 0' INT TERM
     fi
 fi
 
@@ -87,6 +94,10 @@ if [ -n "${FAST:-}" ]; then
 else
     # Two lanes: while the tests of the swarm wait for it, the others compute.
     busy "building the tests" cargo test --locked --no-run
+    if [ -n "$images" ]; then
+        busy "the test images" wait $images || { tail -n 30 "$images_log" >&2; die "no test images"; }
+        trap - EXIT
+    fi
     trap 'trap - INT TERM; kill 0' INT TERM
     swarm_log=$cache/swarm-tests.txt
     other_log=$cache/other-tests.txt
