@@ -63,6 +63,9 @@ $wgEnableEmail = getenv('SMTP_HOST') !== false && getenv('SMTP_HOST') !== '';
 $wgEmailAuthentication = $wgEnableEmail;
 if ($wgEnableEmail) {
 	require '/etc/mediawiki/mail.php';
+	# People are told of changes to their talk page and to what they watch, as their preferences say.
+	$wgEnotifUserTalk = true;
+	$wgEnotifWatchlist = true;
 }
 
 wfLoadSkin('Vector');
