@@ -100,7 +100,12 @@ fn settings(sample: &str) -> BTreeMap<String, String> {
 /// What docker says of a recipe, which is what potluck says; none where there is no docker.
 fn docker(lab: &Lab, folder: &Path) -> Option<Result<(), String>> {
     let sample = fs::read_to_string(folder.join(".env.sample")).unwrap();
-    let settings = settings(&sample);
+    let mut settings = settings(&sample);
+    // What the sample leaves to each app, as `recipe test` gives it.
+    if let Ok(given) = fs::read_to_string(folder.join("tests/settings.env")) {
+        let lines = given.lines().filter_map(|line| line.split_once('='));
+        settings.extend(lines.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
     let mut command = Command::new("docker");
     command.current_dir(folder).args(["stack", "config"]).env_clear();
     command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", folder);
@@ -300,7 +305,10 @@ fn a_password_that_an_image_reads_nowhere_is_a_decision() {
         ),
         "{compose}"
     );
-    assert!(compose.contains("POSTGRES_PASSWORD: ${DB_PASSWORD}"), "{compose}");
+    assert!(
+        compose.contains("POSTGRES_PASSWORD: ${DB_PASSWORD:?a long random value for each app}"),
+        "{compose}"
+    );
     let sample = fs::read_to_string(recipe.join(".env.sample")).unwrap();
     assert!(sample.contains("\nDB_PASSWORD=\n"), "{sample}");
     let decision = said["decisions"]
@@ -408,10 +416,12 @@ fn what_cannot_be_read_leaves_nothing_behind() {
     )
     .unwrap();
     let empty = project(&[]);
+    let odd = project(&[("compose.yml", "services: {a: {image: x, environment: {A: '${B'}}}\n")]);
     for (from, code, word) in [
         ("https://example.org/compose.yml", 2, "download"),
         (empty.path().to_str().unwrap(), 1, "no compose file"),
-        (linked.path().to_str().unwrap(), 1, "no compose file"),
+        (linked.path().to_str().unwrap(), 1, "leads out of the project"),
+        (odd.path().to_str().unwrap(), 1, "compose.yml:1: `${B`"),
         (broken.path().to_str().unwrap(), 1, "duplicate key"),
         (leads_out.path().to_str().unwrap(), 1, "secret.yml"),
         ("/nowhere/at/all", 1, "cannot be read"),
