@@ -461,3 +461,76 @@ fn each_change_and_each_decision_is_a_line() {
         fs::read_to_string(recipe.join("compose.yml")).unwrap()
     );
 }
+
+#[test]
+fn what_the_upstream_requires_stops_the_app_until_it_is_set() {
+    let lab = Lab::new();
+    let folder = project(&[
+        (
+            "compose.yml",
+            "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n    environment:\n      \
+             TITLE: ${TITLE:?what it is called}\n      \
+             DATABASE_URL: postgres://wiki:${POSTGRES_PASSWORD}@db/wiki\n  db:\n    \
+             image: postgres:17\n    environment: {POSTGRES_PASSWORD: '${POSTGRES_PASSWORD}'}\n",
+        ),
+        (".env", "POSTGRES_PASSWORD=\n"),
+    ]);
+    let (recipe, _) = made(&lab, "strict", folder.path());
+    // The sample is right as it is: each app fills it in.
+    assert!(linted(&lab, "strict").iter().all(|(severity, _)| severity != "error"));
+    if let Some(config) = docker(&lab, &recipe) {
+        config.unwrap();
+    }
+    let new = ["app", "new", "strict", "--domain", "s.example", "--server", "simulated"];
+    assert_eq!(lab.run(&new).code, 0);
+    for command in [&["app", "check", "s.example"][..], &["app", "deploy", "s.example", "--yes"]] {
+        let run = lab.run(command);
+        assert_eq!(run.code, 1, "{run}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        for words in [
+            "TITLE must be set: what it is called",
+            "POSTGRES_PASSWORD must be set: a long random value for each app",
+        ] {
+            assert!(said.contains(words), "{words}: {run}");
+        }
+    }
+    let set = ["app", "env", "set", "s.example", "TITLE=Our wiki", "POSTGRES_PASSWORD=q1w2e3r4"];
+    assert_eq!(lab.run(&set).code, 0);
+    let run = lab.run(&["app", "check", "s.example", "--offline"]);
+    assert!(!format!("{run}").contains("must be set"), "{run}");
+    let run = lab.run(&["recipe", "test", "strict", "--chaos", "--level", "1"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn commands_to_type_next_are_whole_in_a_folder_with_blanks() {
+    let lab = Lab::new();
+    let place = lab.path("my recipes/wiki");
+    let place = place.to_str().unwrap();
+    let run = lab.run(&[&["recipe", "new", "wiki", "--output", place][..], &WHO].concat());
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("potluck recipe lint '[LAB]/my recipes/wiki'"), "{run}");
+    // One that exists gets the file of a CI, and nothing else.
+    let before = texts(Path::new(place));
+    let add = ["recipe", "new", "wiki", "--output", place, "--ci", "forgejo"];
+    let run = lab.run(&add);
+    assert_eq!(run.code, 0, "{run}");
+    let command = "git -C '[LAB]/my recipes/wiki' add .forgejo/workflows/recipe.yml";
+    assert!(run.stderr.contains(command), "{run}");
+    let mut after = texts(Path::new(place));
+    assert!(after.remove(".forgejo/workflows/recipe.yml").is_some());
+    assert_eq!(before, after);
+    let run = lab.run(&add);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("remove it first"), "{run}");
+    // A release says what is wrong where none of its services is `app`.
+    let compose = lab.path("my recipes/wiki/compose.yml");
+    let text = fs::read_to_string(&compose).unwrap();
+    fs::write(&compose, text.replacen("  app:", "  web:", 1)).unwrap();
+    for command in [&["recipe", "release", place, "--minor"][..], &["recipe", "sync", place, "--minor"]]
+    {
+        let run = lab.run(command);
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("call that one `app` in compose.yml"), "{run}");
+    }
+}

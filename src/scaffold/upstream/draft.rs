@@ -55,6 +55,8 @@ pub struct Service {
     pub command: Option<Words>,
     pub entrypoint: Option<Words>,
     pub health: Option<Yaml>,
+    /// Whether that is one of ours, rather than the upstream's.
+    pub is_own_health: bool,
     /// Keys that are kept as they are, `user` and its like.
     pub kept: Vec<Pair>,
     pub deploy: Vec<Pair>,

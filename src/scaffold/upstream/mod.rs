@@ -48,6 +48,7 @@ pub struct Adapted {
 pub fn adapt(name: &str, project: &Project) -> Adapted {
     let mut draft = draft::Draft::default();
     let maps = services::begin(&mut draft, project);
+    settings::alternatives(&mut draft, project);
     web::find(&mut draft, &maps, project, name);
     services::shared(&mut draft, project);
     storage::mounts(&mut draft, &maps, project);

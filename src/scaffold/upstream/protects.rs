@@ -88,8 +88,13 @@ fn a_password_is_never_empty_without_a_word() {
              environment:\n      - DATABASE_URL=postgres://wiki:${POSTGRES_PASSWORD}@db/wiki\n  db:\n    \
              image: postgres:17\n    env_file: .env\n",
         ),
-        (".env", "NEXTAUTH_SECRET=\nPOSTGRES_PASSWORD=\nCOOKIE_KEY=change-me\n"),
+        (
+            ".env",
+            "NEXTAUTH_URL=http://localhost:3000\nNEXTAUTH_SECRET=\nPOSTGRES_PASSWORD=\n\
+             COOKIE_KEY=change-me\nSPACES_KEY=\nSPACES_SECRET=\n",
+        ),
     ]);
+    made.lacks("compose.yml", &["SPACES_SECRET"]).decides(&["no value: SPACES_SECRET"]);
     made.has(
         "compose.yml",
         &[
@@ -133,7 +138,8 @@ fn a_shared_environment_file_gives_each_its_own() {
         ),
         (
             ".env",
-            "SESSION_SECRET=a1\nPOSTGRES_PASSWORD=b2\nMEILI_MASTER_KEY=c3\nMEILI_ENV=production\n",
+            "SESSION_SECRET=a1\nPOSTGRES_PASSWORD=b2\nMEILI_MASTER_KEY=c3\nMEILI_ENV=production\n\
+             QUEUE_URL=redis://:d4@cache/0\nTITLE=it\n",
         ),
     ]);
     let compose = &made.files["compose.yml"];
@@ -144,7 +150,9 @@ fn a_shared_environment_file_gives_each_its_own() {
     };
     let search = of("search");
     assert!(search.contains("MEILI_MASTER_KEY") && search.contains("MEILI_ENV"), "{search}");
-    assert!(!search.contains("SESSION_SECRET") && !search.contains("POSTGRES"), "{search}");
+    for foreign in ["SESSION_SECRET", "POSTGRES", "QUEUE_URL", "TITLE"] {
+        assert!(!search.contains(foreign), "{search}");
+    }
     let db = of("db");
     assert!(db.contains("POSTGRES_PASSWORD") && !db.contains("MEILI"), "{db}");
     for name in ["app", "worker"] {
@@ -155,7 +163,7 @@ fn a_shared_environment_file_gives_each_its_own() {
         let what = &decision.unwrap_or_else(|| panic!("{:#?}", made.log)).what;
         assert!(what.contains("POSTGRES_PASSWORD") && !what.contains("SESSION_SECRET"), "{what}");
     }
-    made.decides(&["SESSION_SECRET, POSTGRES_PASSWORD, MEILI_MASTER_KEY"]);
+    made.decides(&["SESSION_SECRET, POSTGRES_PASSWORD, MEILI_MASTER_KEY, QUEUE_URL"]);
 }
 
 #[test]
@@ -239,6 +247,17 @@ fn the_main_service_is_called_app_without_a_port_too() {
 }
 
 #[test]
+fn a_health_check_of_ours_is_kept_whatever_the_password_is() {
+    recipe(&[(
+        "compose.yml",
+        "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n  db:\n    \
+         image: postgres:17\n    environment: {POSTGRES_PASSWORD: postgres}\n    \
+         healthcheck: {test: 'pg_isready -U postgres'}\n",
+    )])
+    .has("compose.yml", &["pg_isready -q -h 127.0.0.1"]);
+}
+
+#[test]
 fn the_number_of_restarts_is_kept() {
     let one = |keys: &str| {
         let text =
@@ -250,6 +269,20 @@ fn the_number_of_restarts_is_kept() {
     one("    deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}\n")
         .has("compose.yml", &[policy]);
     one("    restart: always\n").lacks("compose.yml", &["max_attempts"]);
+}
+
+#[test]
+fn what_only_compose_knows_is_settled() {
+    let made = recipe(&[
+        (
+            "compose.yml",
+            "services:\n  web:\n    image: x:1\n    ports: ['80:80']\n    environment:\n      \
+             A: a${SET:+ and $SET}b\n      B: ${UNSET:+x}\n",
+        ),
+        (".env", "SET=it\n"),
+    ]);
+    made.has("compose.yml", &["A: a and itb\n", "B: \"\"\n"])
+        .decides(&["only if SET, UNSET is set"]);
 }
 
 #[test]

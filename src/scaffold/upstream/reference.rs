@@ -23,6 +23,13 @@ pub struct Variable {
     written: String,
 }
 
+impl Variable {
+    /// As it is written.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+}
+
 /// Deepest nesting of defaults that are read.
 const DEEPEST: usize = 8;
 

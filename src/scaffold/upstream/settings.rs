@@ -16,6 +16,36 @@ pub fn is_ours(variable: &reference::Variable) -> bool {
         || variable.name.starts_with("SECRET_") && variable.name.ends_with("_VERSION")
 }
 
+/// Writes what `${NAME:+value}` is with the upstream's settings: a stack has no such variables.
+pub fn alternatives(draft: &mut Draft, project: &Project) {
+    for service in &mut draft.services {
+        let mut found = vec![];
+        let mut settle = |text: &mut String| {
+            *text = reference::replaced(text, &mut |variable| {
+                variable.alternative.as_ref()?;
+                found.push(variable.name.clone());
+                Some(project.resolved(variable.written()).replace('$', "$$"))
+            });
+        };
+        service.env.iter_mut().filter_map(|it| it.value.as_mut()).for_each(&mut settle);
+        for words in [&mut service.command, &mut service.entrypoint].into_iter().flatten() {
+            words.texts().into_iter().for_each(&mut settle);
+        }
+        if !found.is_empty() {
+            draft.log.decision(
+                &service.key,
+                project.outline.line(service.at),
+                format!(
+                    "values that are there only if {} is set are what the project's settings make \
+                     of them",
+                    found.join(", ")
+                ),
+                format!("write in compose.yml what apps need: `${{{}:+…}}` is of Compose alone", found[0]),
+            );
+        }
+    }
+}
+
 /// Removes variables that come from `.env` as a whole, but say something to Compose alone:
 /// which image, which port, which folder.
 pub fn unused(draft: &mut Draft, project: &Project) {

@@ -47,7 +47,10 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 let sole = reference::sole(&written);
                 let optional = sole.as_ref().is_some_and(|it| it.default.as_deref() == Some(""));
                 let elsewhere = judge::origin(&key) == Origin::Elsewhere;
-                let may_lack = variable.value.is_none() || optional || elsewhere;
+                let may_lack = variable.value.is_none()
+                    || optional
+                    || elsewhere
+                    || is_of_a_feature_that_is_off(project, &key);
                 if value.is_empty()
                     && may_lack
                     && !is_needed(draft, index, &key, sole.as_ref(), &passwords)
@@ -166,6 +169,17 @@ fn is_needed(
     let is_known = |name: &str| passwords.iter().any(|it| it.variable.as_deref() == Some(name));
     sole.is_some_and(|it| it.required.is_some() || is_known(&it.name))
         || is_store && OF_STORES.contains(&key)
+}
+
+/// Whether the settings of what a variable is of are all empty, as `SPACES_SECRET` is beside
+/// `SPACES_KEY` and `SPACES_ENDPOINT`: an example of what may be switched on.
+fn is_of_a_feature_that_is_off(project: &Project, key: &str) -> bool {
+    let Some((feature, _)) = key.split_once('_') else { return false };
+    let is_beside = |other: &str| {
+        other != key && other.split_once('_').is_some_and(|(begin, _)| begin == feature)
+    };
+    let mut beside = project.env.iter().filter(|line| is_beside(&line.key)).peekable();
+    beside.peek().is_some() && beside.all(|line| line.value.is_empty())
 }
 
 /// An address with a password that a variable holds as a whole is one here.

@@ -145,6 +145,7 @@ fn service(
         command: read::words(map.get("command")),
         entrypoint: read::words(map.get("entrypoint")),
         health: None,
+        is_own_health: false,
         kept: vec![],
         deploy: vec![],
         restart: Restart::Any,

@@ -18,6 +18,9 @@ use super::super::{
 /// Shorter beginnings of names are those of too much else.
 const SHORTEST: usize = 4;
 
+/// Variables that any image may read.
+const OF_ALL: &[&str] = &["TZ", "LANG", "LC_ALL", "PUID", "PGID", "UMASK", "LOG_LEVEL"];
+
 /// Takes from each service what an environment file has for others.
 pub fn shared(draft: &mut Draft, project: &Project) {
     let files = shared_files(draft);
@@ -45,8 +48,8 @@ pub fn shared(draft: &mut Draft, project: &Project) {
 enum Step {
     /// Only variables that begin with one of these are its own.
     Store(&'static [&'static str]),
-    /// These passwords are of others; and of these it is not known.
-    Passwords { foreign: Vec<String>, unclear: Vec<String> },
+    /// These are of others, passwords most of them; and of these passwords it is not known.
+    Variables { foreign: Vec<String>, unclear: Vec<String> },
 }
 
 impl Step {
@@ -57,10 +60,18 @@ impl Step {
             .env
             .iter()
             .filter(shared)
+            .filter(|it| {
+                let value = it.value.as_deref().unwrap_or_default();
+                judge::is_secret_name(&it.key) || judge::password_in(value).is_some()
+            })
             .map(|it| it.key.as_str())
-            .filter(|key| judge::is_secret_name(key))
             .collect();
-        let has_own = passwords.iter().any(|key| is_of(service, key));
+        if !is_main && passwords.iter().any(|key| is_of(service, key)) {
+            let is_foreign = |key: &str| !is_of(service, key) && !OF_ALL.contains(&key);
+            let variables = service.env.iter().filter(shared).map(|it| it.key.clone());
+            let foreign = variables.filter(|key| is_foreign(key)).collect();
+            return Step::Variables { foreign, unclear: vec![] };
+        }
         let (mut foreign, mut unclear) = (vec![], vec![]);
         for key in passwords {
             let of_other = draft
@@ -75,12 +86,11 @@ impl Step {
                 Some(false) => {}
                 None if is_of(service, key) => {}
                 None if service.is(Kind::Helper) => foreign.push(key.to_owned()),
-                None if !is_main && has_own => foreign.push(key.to_owned()),
                 None if !is_main || of_other => unclear.push(key.to_owned()),
                 None => {}
             }
         }
-        Step::Passwords { foreign, unclear }
+        Step::Variables { foreign, unclear }
     }
 }
 
@@ -103,7 +113,7 @@ fn take(draft: &mut Draft, project: &Project, index: usize, step: Step) {
                 );
             }
         }
-        Step::Passwords { foreign, unclear } => {
+        Step::Variables { foreign, unclear } => {
             if !foreign.is_empty() {
                 service.env.retain(|it| it.file.is_none() || !foreign.contains(&it.key));
                 draft.log.change(
