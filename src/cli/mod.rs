@@ -33,6 +33,7 @@ mod recipe;
 mod seen;
 mod server;
 mod session;
+mod shell;
 mod side_by_side;
 mod stack;
 mod status;

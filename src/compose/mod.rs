@@ -30,7 +30,7 @@ pub(crate) mod tree {
 
 /// The variables of one value.
 pub(crate) mod variables {
-    pub use super::read::interpolate::{Piece, default_of, pieces, substitute};
+    pub use super::read::interpolate::{Piece, default_of, pieces, required, substitute};
 }
 
 use std::{

@@ -28,6 +28,8 @@ use crate::{
 /// Stands for an app's stack. Its length is that of a usual domain.
 const STACK: &str = "app_example_org";
 const DOMAIN: &str = "app.example.org";
+/// Stands for what only an app can say: a number, which is a text where one is wanted.
+const GIVEN: &str = "1";
 /// Longer names of secrets leave too little of Docker's 64 bytes for the stack
 /// and the version (abra's rule R015, which asks for 12, less strict).
 const LONGEST_SECRET: usize = 20;
@@ -295,8 +297,14 @@ impl<'a> Lint<'a> {
         };
         // What an overlay needs is commented out in a sample.
         let optional = sample.commented_values();
+        let required: BTreeSet<&str> = sources
+            .iter()
+            .flat_map(|source| source.text.lines().flat_map(compose::variables::required))
+            .collect();
         let environment = |key: &str| match key {
             "STACK_NAME" => Some(STACK.to_owned()),
+            // What each app must give is empty in a sample.
+            _ if required.contains(key) && sample.get(key) == Some("") => Some(GIVEN.to_owned()),
             _ => sample
                 .get(key)
                 .map(str::to_owned)

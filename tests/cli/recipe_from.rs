@@ -100,7 +100,12 @@ fn settings(sample: &str) -> BTreeMap<String, String> {
 /// What docker says of a recipe, which is what potluck says; none where there is no docker.
 fn docker(lab: &Lab, folder: &Path) -> Option<Result<(), String>> {
     let sample = fs::read_to_string(folder.join(".env.sample")).unwrap();
-    let settings = settings(&sample);
+    let mut settings = settings(&sample);
+    // What the sample leaves to each app, as `recipe test` gives it.
+    if let Ok(given) = fs::read_to_string(folder.join("tests/settings.env")) {
+        let lines = given.lines().filter_map(|line| line.split_once('='));
+        settings.extend(lines.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
     let mut command = Command::new("docker");
     command.current_dir(folder).args(["stack", "config"]).env_clear();
     command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", folder);
@@ -300,7 +305,10 @@ fn a_password_that_an_image_reads_nowhere_is_a_decision() {
         ),
         "{compose}"
     );
-    assert!(compose.contains("POSTGRES_PASSWORD: ${DB_PASSWORD}"), "{compose}");
+    assert!(
+        compose.contains("POSTGRES_PASSWORD: ${DB_PASSWORD:?a long random value for each app}"),
+        "{compose}"
+    );
     let sample = fs::read_to_string(recipe.join(".env.sample")).unwrap();
     assert!(sample.contains("\nDB_PASSWORD=\n"), "{sample}");
     let decision = said["decisions"]
@@ -408,10 +416,12 @@ fn what_cannot_be_read_leaves_nothing_behind() {
     )
     .unwrap();
     let empty = project(&[]);
+    let odd = project(&[("compose.yml", "services: {a: {image: x, environment: {A: '${B'}}}\n")]);
     for (from, code, word) in [
         ("https://example.org/compose.yml", 2, "download"),
         (empty.path().to_str().unwrap(), 1, "no compose file"),
-        (linked.path().to_str().unwrap(), 1, "no compose file"),
+        (linked.path().to_str().unwrap(), 1, "leads out of the project"),
+        (odd.path().to_str().unwrap(), 1, "compose.yml:1: `${B`"),
         (broken.path().to_str().unwrap(), 1, "duplicate key"),
         (leads_out.path().to_str().unwrap(), 1, "secret.yml"),
         ("/nowhere/at/all", 1, "cannot be read"),
@@ -450,4 +460,77 @@ fn each_change_and_each_decision_is_a_line() {
         "recipe_from_uptime_kuma_compose",
         fs::read_to_string(recipe.join("compose.yml")).unwrap()
     );
+}
+
+#[test]
+fn what_the_upstream_requires_stops_the_app_until_it_is_set() {
+    let lab = Lab::new();
+    let folder = project(&[
+        (
+            "compose.yml",
+            "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n    environment:\n      \
+             TITLE: ${TITLE:?what it is called}\n      \
+             DATABASE_URL: postgres://wiki:${POSTGRES_PASSWORD}@db/wiki\n  db:\n    \
+             image: postgres:17\n    environment: {POSTGRES_PASSWORD: '${POSTGRES_PASSWORD}'}\n",
+        ),
+        (".env", "POSTGRES_PASSWORD=\n"),
+    ]);
+    let (recipe, _) = made(&lab, "strict", folder.path());
+    // The sample is right as it is: each app fills it in.
+    assert!(linted(&lab, "strict").iter().all(|(severity, _)| severity != "error"));
+    if let Some(config) = docker(&lab, &recipe) {
+        config.unwrap();
+    }
+    let new = ["app", "new", "strict", "--domain", "s.example", "--server", "simulated"];
+    assert_eq!(lab.run(&new).code, 0);
+    for command in [&["app", "check", "s.example"][..], &["app", "deploy", "s.example", "--yes"]] {
+        let run = lab.run(command);
+        assert_eq!(run.code, 1, "{run}");
+        let said = format!("{}{}", run.stdout, run.stderr);
+        for words in [
+            "TITLE must be set: what it is called",
+            "POSTGRES_PASSWORD must be set: a long random value for each app",
+        ] {
+            assert!(said.contains(words), "{words}: {run}");
+        }
+    }
+    let set = ["app", "env", "set", "s.example", "TITLE=Our wiki", "POSTGRES_PASSWORD=q1w2e3r4"];
+    assert_eq!(lab.run(&set).code, 0);
+    let run = lab.run(&["app", "check", "s.example", "--offline"]);
+    assert!(!format!("{run}").contains("must be set"), "{run}");
+    let run = lab.run(&["recipe", "test", "strict", "--chaos", "--level", "1"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn commands_to_type_next_are_whole_in_a_folder_with_blanks() {
+    let lab = Lab::new();
+    let place = lab.path("my recipes/wiki");
+    let place = place.to_str().unwrap();
+    let run = lab.run(&[&["recipe", "new", "wiki", "--output", place][..], &WHO].concat());
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("potluck recipe lint '[LAB]/my recipes/wiki'"), "{run}");
+    // One that exists gets the file of a CI, and nothing else.
+    let before = texts(Path::new(place));
+    let add = ["recipe", "new", "wiki", "--output", place, "--ci", "forgejo"];
+    let run = lab.run(&add);
+    assert_eq!(run.code, 0, "{run}");
+    let command = "git -C '[LAB]/my recipes/wiki' add .forgejo/workflows/recipe.yml";
+    assert!(run.stderr.contains(command), "{run}");
+    let mut after = texts(Path::new(place));
+    assert!(after.remove(".forgejo/workflows/recipe.yml").is_some());
+    assert_eq!(before, after);
+    let run = lab.run(&add);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("remove it first"), "{run}");
+    // A release says what is wrong where none of its services is `app`.
+    let compose = lab.path("my recipes/wiki/compose.yml");
+    let text = fs::read_to_string(&compose).unwrap();
+    fs::write(&compose, text.replacen("  app:", "  web:", 1)).unwrap();
+    for command in [&["recipe", "release", place, "--minor"][..], &["recipe", "sync", place, "--minor"]]
+    {
+        let run = lab.run(command);
+        assert_eq!(run.code, 1, "{run}");
+        assert!(run.stderr.contains("call that one `app` in compose.yml"), "{run}");
+    }
 }

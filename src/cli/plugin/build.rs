@@ -11,6 +11,7 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, user_home, wait},
+        shell,
     },
     home::{
         Home,
@@ -107,7 +108,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
 
 /// The command that builds a new plugin to the place where its recipe expects it.
 pub(in crate::cli) fn step(folder: &Path, name: &str) -> String {
-    let build = format!("potluck plugin build {}", folder.display());
+    let build = format!("potluck plugin build {}", shell::path(folder));
     if toolchain::is_in_recipe(folder) {
         return build;
     }

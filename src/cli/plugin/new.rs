@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::{arguments::JsonArg, failure::Outcome, session::Session},
+    cli::{arguments::JsonArg, failure::Outcome, session::Session, shell},
     hint::nearest,
     plugin::Role,
     scaffold::{self, Language, Name},
@@ -100,7 +100,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     session.report(&report, &args.json, |_| {
         ui.say(format_args!("Wrote {}. Next:", folder.display()));
-        ui.say(format_args!("  cd {}", folder.display()));
+        ui.say(format_args!("  cd {}", shell::path(&folder)));
         let tests = match language {
             Language::Rust => "cargo test",
             Language::Python => "PYTHONPATH=.potluck python3 -m unittest",

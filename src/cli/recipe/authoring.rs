@@ -5,7 +5,7 @@ use crate::{
     home::RecipeName,
     recipe::{
         Store,
-        author::{Bump, Desk, Person, Texts, after, is_further, is_later, version},
+        author::{Bump, Desk, Person, Texts, Unedited, after, is_further, is_later, version},
     },
 };
 
@@ -99,6 +99,23 @@ pub fn compose(texts: &Texts) -> Result<(String, String), Failure> {
     Ok((name.to_owned(), text.to_owned()))
 }
 
+/// Why a compose file says no version.
+pub fn of_file(file: &str, error: &Unedited) -> Failure {
+    let failure = Failure::new(format!("{file}: {error}"));
+    match error {
+        Unedited::NoApp => failure.hint(rename(file)),
+        _ => failure,
+    }
+}
+
+/// What to do where no service is called `app`.
+pub fn rename(file: &str) -> String {
+    format!(
+        "the recipe's version is a label of its main service: call that one `app` in {file}, also \
+         where overlays and recipe.yml name it"
+    )
+}
+
 /// The version that is meant: the one given, the newest release with a number raised, or what
 /// the label says already. A number that waits for its release is never lowered by the way.
 ///
@@ -112,7 +129,7 @@ pub fn wanted(
     texts: &Texts,
 ) -> Result<String, Failure> {
     let (file, text) = compose(texts)?;
-    let label = version(&text).map_err(|error| Failure::new(format!("{file}: {error}")))?;
+    let label = version(&text).map_err(|error| of_file(&file, &error))?;
     let found = match (given, bump) {
         (Some(given), _) => given.to_owned(),
         (None, Some(bump)) => {

@@ -9,6 +9,7 @@ use crate::{
         exit::Exit,
         failure::{Failure, Outcome},
         session::Session,
+        shell,
         table::Table,
         ui::clean,
     },
@@ -137,8 +138,8 @@ pub fn tell_moved(session: &Session, store: &Store, recipe: &RecipeName, moved: 
         ));
         session.ui.hint(format_args!(
             "ask its maintainers why; `git -C {} tag -d {}` lets the next fetch get theirs",
-            store.place(recipe).display(),
-            clean(tag)
+            shell::path(&store.place(recipe)),
+            shell::word(tag)
         ));
     }
 }

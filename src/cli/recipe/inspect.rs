@@ -12,6 +12,7 @@ use crate::{
         failure::{Failure, Outcome},
         grants::GrantRow,
         session::Session,
+        shell,
         ui::{BOLD, clean},
     },
     recipe::Version,
@@ -84,7 +85,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let Some(reach) = recipe_reach(&checkout) else {
         let message = "the compose files cannot be read with the sample's settings";
         return Err(Failure::new(message)
-            .hint(format!("`potluck recipe lint {}` says why", clean(&args.recipe))));
+            .hint(format!("`potluck recipe lint {}` says why", shell::word(&args.recipe))));
     };
     let plugins = &checkout.manifest.plugins;
     let report = Report {

@@ -1,12 +1,12 @@
 //! `potluck recipe new`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::authoring::{PersonArg, of_git};
 use crate::{
-    cli::{arguments::JsonArg, failure::Outcome, session::Session},
+    cli::{arguments::JsonArg, failure::Outcome, session::Session, shell},
     home::RecipeName,
     recipe::author::begin,
     scaffold::{
@@ -30,11 +30,12 @@ Examples:
   potluck recipe new wiki
   potluck recipe new wiki -N 'Anna Example' -e anna@example.org
   potluck recipe new wiki --output ~/src/wiki
-  potluck recipe new wiki --ci forgejo
+  potluck recipe new wiki --ci forgejo        # of a recipe that exists: this file only
   potluck recipe new wiki --from ~/src/wiki-upstream
   potluck recipe new wiki --from ~/downloads/docker-compose.yml --json
 
-JSON: {recipe, folder, commit, files, changes, decisions}; files are paths in the folder. With
+JSON: {recipe, folder, commit, files, changes, decisions}; files are paths in the folder; commit
+is null where only the file of a CI was added, which you commit. With
 `--from`, changes are {service, what, why, position} and decisions {service, what, todo, position};
 a position is `file:line` of the project.")]
 pub struct Args {
@@ -53,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
 
-    /// Add the file with which this CI lints and tests the recipe
+    /// Add the file with which this CI lints and tests the recipe, also to one that exists
     #[arg(long, value_name = "CI")]
     ci: Option<CiArg>,
 
@@ -83,7 +84,8 @@ impl From<CiArg> for Ci {
 struct Report {
     recipe: String,
     folder: String,
-    commit: String,
+    /// None where nothing was committed.
+    commit: Option<String>,
     /// Paths in the folder.
     files: Vec<String>,
     changes: Vec<Change>,
@@ -93,6 +95,11 @@ struct Report {
 pub fn run(args: &Args, session: &Session) -> Outcome {
     let store = session.recipes()?;
     let folder = args.output.clone().unwrap_or_else(|| store.place(&args.name));
+    if let (Some(ci), None) = (args.ci, &args.from)
+        && ["compose.yml", "compose.yaml"].iter().any(|name| folder.join(name).is_file())
+    {
+        return add_ci(args, session, ci.into(), &folder);
+    }
     let (files, log) = match &args.from {
         Some(path) => {
             let adapted = upstream::adapt(args.name.as_str(), &upstream::read(path)?);
@@ -113,7 +120,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let report = Report {
         recipe: args.name.to_string(),
         folder: folder.display().to_string(),
-        commit,
+        commit: Some(commit),
         files: files.0.into_keys().collect(),
         changes: log.changes,
         decisions: log.decisions,
@@ -122,6 +129,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         Some(folder) => folder.display().to_string(),
         None => args.name.to_string(),
     };
+    let named = shell::word(&named);
     session.report(&report, &args.json, |report| {
         if args.from.is_some() {
             said(session, report);
@@ -135,6 +143,28 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         ] {
             session.ui.say(format_args!("  {command:<40}   {does}"));
         }
+        Ok(())
+    })
+}
+
+/// Adds the file of a CI to a recipe that exists.
+fn add_ci(args: &Args, session: &Session, ci: Ci, folder: &Path) -> Outcome {
+    ci.add_to(folder)?;
+    let report = Report {
+        recipe: args.name.to_string(),
+        folder: folder.display().to_string(),
+        commit: None,
+        files: vec![ci.path().to_owned()],
+        changes: vec![],
+        decisions: vec![],
+    };
+    session.report(&report, &args.json, |_| {
+        let (place, path) = (shell::path(folder), ci.path());
+        session.ui.say(format_args!("Wrote {}. Next:", folder.join(path).display()));
+        session.ui.say(format_args!("  git -C {place} add {path}"));
+        session
+            .ui
+            .say(format_args!("  git -C {place} commit --message 'Lint and test the recipe'"));
         Ok(())
     })
 }

@@ -14,6 +14,7 @@ use crate::{
         failure::{Failure, Outcome},
         plugin::build,
         session::Session,
+        shell,
         table::Table,
         ui::clean,
     },
@@ -287,7 +288,7 @@ fn show(
         return Ok(Exit::DONE);
     }
     ui.say(format_args!("Wrote {}. Next:", folder.display()));
-    ui.say(format_args!("  write the commands in {}", folder.join("src/lib.rs").display()));
+    ui.say(format_args!("  write the commands in {}", shell::path(&folder.join("src/lib.rs"))));
     ui.say(format_args!("  {}", build::step(folder, name)));
     ui.say("  list the plugin in the recipe's recipe.yml, as the README in that folder shows");
     Ok(Exit::DONE)

@@ -12,6 +12,7 @@ use crate::{
         failure::{Failure, Outcome},
         prompt,
         session::Session,
+        shell,
         ui::clean,
     },
     lint::Severity,
@@ -180,7 +181,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
             .release(&committed, &message, Some((&wanted, &notes)), &args.person.person())
             .map_err(of_git)
             .map_err(|failure| {
-                let diff = format!("`potluck recipe diff {}`", args.work.recipe);
+                let diff = format!("`potluck recipe diff {}`", shell::word(&args.work.recipe));
                 failure.hint(format!("nothing was committed; {diff} shows what was written"))
             })?;
         report.signed = desk.is_signed(&wanted)?;
@@ -189,8 +190,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
                 Failure::from(error).hint(format!(
                     "the release is made here; `git -C {} push --atomic origin {} {wanted}` tries \
                      again",
-                    store.place(&recipe).display(),
-                    made.branch
+                    shell::path(&store.place(&recipe)),
+                    shell::word(&made.branch)
                 ))
             })?;
             report.published = true;
@@ -233,7 +234,10 @@ fn lint_of(
     let Some(first) = errors.first() else { return Ok(()) };
     let failure = Failure::new(format!("the recipe has mistakes that stop a deploy: {first}"));
     Err(match left_out.first() {
-        None => failure.hint(format!("`potluck recipe lint {}` shows all of them", work.recipe)),
+        None => failure.hint(format!(
+            "`potluck recipe lint {}` shows all of them",
+            shell::word(&work.recipe)
+        )),
         Some(new) => failure.hint(format!(
             "files that are new to git are left out, such as {}: commit those that belong to it first",
             clean(new)

@@ -6,6 +6,7 @@ use crate::{
     cli::{
         failure::Failure,
         session::Session,
+        shell,
         ui::{clean, counted},
     },
     hint::nearest,
@@ -88,7 +89,7 @@ pub fn here(session: &Session, given: &str) -> Result<(Store, RecipeName), Failu
         Some(address) if store.has(&address)? => address.recipe,
         Some(_) => {
             return Err(Failure::new(format!("no recipe here is from `{}`", clean(given)))
-                .hint(format!("`potluck recipe fetch {given}` gets it")));
+                .hint(format!("`potluck recipe fetch {}` gets it", shell::word(given))));
         }
         None if given.contains('/') => return Ok(store.at_hand(given)?),
         None => RecipeName::new(given)?,
@@ -220,9 +221,9 @@ fn no_plugin(given: &str) -> Result<(), Failure> {
     let failure = Failure::usage(format!("`{given}` is a plugin's folder, not a recipe's"));
     let next = match toolchain::built(folder) {
         Some(component) => {
-            format!("to inspect it: `potluck plugin inspect {}`", component.display())
+            format!("to inspect it: `potluck plugin inspect {}`", shell::path(&component))
         }
-        None => format!("`potluck plugin build {given}` makes its component"),
+        None => format!("`potluck plugin build {}` makes its component", shell::word(given)),
     };
     let failure = failure.hint(next);
     Err(match toolchain::is_in_recipe(folder) {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::authoring::{BumpArg, NEXT, WorkArg, compose, unnumbered, wanted};
+use super::authoring::{BumpArg, NEXT, WorkArg, compose, of_file, rename, unnumbered, wanted};
 use crate::{
     cli::{
         arguments::JsonArg,
@@ -165,8 +165,7 @@ impl Next {
         base: Option<&str>,
     ) -> Result<Self, Failure> {
         let (file, text) = compose(texts)?;
-        let failed = |error: Unedited| Failure::new(format!("{file}: {error}"));
-        let before = version(&text).map_err(failed)?;
+        let before = version(&text).map_err(|error| of_file(&file, &error))?;
         let Some(bump) = bump.or(greatest(changes)) else {
             let after = before.clone().unwrap_or_default();
             return Ok(Next { file, before, after, ..Next::default() });
@@ -203,8 +202,12 @@ impl Next {
 
 /// A file that is not changed, with the line to write by hand.
 pub fn unedited(file: &str, error: &Unedited, version: &str) -> Failure {
-    Failure::new(format!("{file} was not changed: {error}")).hint(format!(
-        "write the label of the service `app` yourself: \
-         `coop-cloud.${{STACK_NAME}}.version={version}`"
-    ))
+    let failure = Failure::new(format!("{file} was not changed: {error}"));
+    failure.hint(match error {
+        Unedited::NoApp => rename(file),
+        Unedited::Unreadable(_) | Unedited::Unusual => format!(
+            "write the label of the service `app` yourself: \
+             `coop-cloud.${{STACK_NAME}}.version={version}`"
+        ),
+    })
 }

@@ -387,6 +387,16 @@ pub fn default_of(expression: &str) -> Option<(&str, &str)> {
     expression.split_once(":-").or_else(|| expression.split_once('-'))
 }
 
+/// The names of variables that must have a value (`:?`) in a line of a file.
+pub fn required(line: &str) -> impl Iterator<Item = &str> {
+    pieces(line).filter_map(|piece| match piece {
+        Piece::Variable { expression, .. } if default_of(expression).is_none() => {
+            expression.split_once(":?").map(|(name, _)| name)
+        }
+        _ => None,
+    })
+}
+
 /// Length of `N` at the start of the text.
 fn variable(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();

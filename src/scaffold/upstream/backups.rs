@@ -158,7 +158,7 @@ pub fn manifest(
         } else if matches!(draft.services[index].kind(), None | Some(Kind::Web))
             && stores == 0
             && !draft.services[index].volumes.is_empty()
-            && draft.web.as_ref().is_some_and(|web| web.service == index)
+            && (name == "app" || draft.web.as_ref().is_some_and(|web| web.service == index))
         {
             draft.log.decision(
                 &key,

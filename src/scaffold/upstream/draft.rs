@@ -28,6 +28,8 @@ pub struct Draft {
     pub literals: Vec<String>,
     /// Its variables that hold them.
     pub secret_variables: Vec<String>,
+    /// Settings that each app must have a value for, with what is said where it is missing.
+    pub required: BTreeMap<String, String>,
     /// Ports other than that of the web server, published by an overlay.
     pub ports: Vec<Opened>,
     pub log: Log,
@@ -53,10 +55,14 @@ pub struct Service {
     pub command: Option<Words>,
     pub entrypoint: Option<Words>,
     pub health: Option<Yaml>,
+    /// Whether that is one of ours, rather than the upstream's.
+    pub is_own_health: bool,
     /// Keys that are kept as they are, `user` and its like.
     pub kept: Vec<Pair>,
     pub deploy: Vec<Pair>,
     pub restart: Restart,
+    /// How often it is started again at most.
+    pub attempts: Option<u64>,
     pub labels: Vec<String>,
     pub deploy_labels: Vec<String>,
     /// What a person must decide here, above the service.
@@ -81,6 +87,17 @@ pub enum Restart {
     Any,
     OnFailure,
     None,
+}
+
+impl Restart {
+    /// As `deploy.restart_policy` says it.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Restart::Any => "any",
+            Restart::OnFailure => "on-failure",
+            Restart::None => "none",
+        }
+    }
 }
 
 /// A program with its arguments, as it is written.

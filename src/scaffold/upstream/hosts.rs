@@ -17,6 +17,7 @@ const OWN: &[&str] = &[
     "EXTERNAL_URL",
     "LOCAL_DOMAIN",
     "PUBLIC_URL",
+    "PUBLICURL",
     "ROOT_URL",
     "SERVER_URL",
     "SITE_URL",
@@ -181,6 +182,7 @@ fn is_example(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     !host.is_empty()
         && (host.starts_with("your-")
+            || host.starts_with('<')
             || EXAMPLES.contains(&host.as_str())
             || EXAMPLES.iter().any(|example| host.starts_with(&format!("{example}.")))
             || [

@@ -131,6 +131,37 @@ pub fn is_secret_name(name: &str) -> bool {
     }
 }
 
+/// Whether a variable holds a secret, judged by its value, too: an empty one is to be set.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    let is_key = words(name).last().is_some_and(|word| word.ends_with("KEY"));
+    is_secret_name(name) && (value.is_empty() || is_secret_value(value))
+        || is_key && is_placeholder(value)
+}
+
+/// `changeme`, `your-secret-here`: what a person is to replace.
+fn is_placeholder(value: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "changeme",
+        "changethis",
+        "changeit",
+        "generateme",
+        "insecure",
+        "replaceme",
+        "replacethis",
+        "replacewith",
+        "secretkey",
+        "somesecret",
+        "supersecret",
+        "topsecret",
+        "yoursecret",
+        "yourkey",
+        "yourpassword",
+    ];
+    let plain: String =
+        value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    is_secret_value(value) && WORDS.iter().any(|word| plain.contains(word))
+}
+
 /// `DBPASS`, `ROOTPASSWORD`.
 fn ends_as_password(word: &str) -> bool {
     let is_other = ["BYPASS", "COMPASS"].contains(&word);
@@ -224,6 +255,22 @@ mod tests {
         }
         assert_eq!(origin("SMTP_PASSWORD"), Origin::Elsewhere);
         assert_eq!(origin("DB_PASSWORD"), Origin::Own);
+    }
+
+    #[test]
+    fn placeholders_make_a_key_a_secret() {
+        for (name, value, secret) in [
+            ("DB_PASSWORD", "", true),
+            ("DB_PASSWORD", "true", false),
+            ("COOKIE_KEY", "change-me!", true),
+            ("COOKIE_KEY", "<YOUR_SECRET_HERE>", true),
+            ("COOKIE_KEY", "/etc/changeme.pem", false),
+            ("COOKIE_KEY", "session", false),
+            ("COOKIE_KEY", "", false),
+            ("TITLE", "changeme", false),
+        ] {
+            assert_eq!(is_secret(name, value), secret, "{name}={value}");
+        }
     }
 
     #[test]

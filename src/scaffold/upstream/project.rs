@@ -2,7 +2,7 @@
 //!
 //! All of it is foreign. Paths are opened below the project's folder, so that neither `..`
 //! nor a link leads out of it; only regular files are read, and no more of them than the
-//! bounds below. Nothing is run.
+//! bounds of [`inside`](super::inside). Nothing is run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,17 +10,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions, OpenOptionsExt as _},
-};
-use rustix::fs::OFlags;
+use cap_std::{ambient_authority, fs::Dir};
 
-use super::reference;
+use super::{
+    inside::{Inside, LARGEST_OF_ALL, Named, local},
+    reference,
+};
 use crate::{
-    bounded,
     compose::{
-        self, Files, LoadOptions, Source,
+        self, LoadOptions, Source,
         tree::{Map, Node, Outline, Value},
     },
     hint::Hint,
@@ -49,14 +47,8 @@ const ENV: &[&str] = &[
     "sample.env",
     "template.env",
 ];
-/// Swarm takes configs up to 1000 kB; what is larger cannot be one.
-const LARGEST: u64 = 1000 * 1000;
-/// Of all files together.
-const LARGEST_OF_ALL: usize = 16 << 20;
-/// Files that are read from one folder.
-const MOST_FILES: usize = 100;
-/// How deep folders are read.
-const DEEPEST: usize = 5;
+/// Sections whose values have variables in them.
+const INTERPOLATED: &[&str] = &["services", "networks", "volumes", "configs", "secrets"];
 
 /// Why a project cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +65,11 @@ pub enum Error {
     NoCompose { folder: PathBuf },
     #[error("{} is not UTF-8 text", line(.0))]
     NotText(String),
+    #[error("{} is a link that leads out of the project, and is not followed", path.display())]
+    LeadsOut { path: PathBuf },
+    /// What Compose refuses, too.
+    #[error("{at}: `{}` begins a variable, but does not end one", line(written))]
+    BrokenVariable { at: String, written: String },
     #[error(transparent)]
     Problems(#[from] compose::Problems),
     #[error("the compose file has no services")]
@@ -91,6 +88,12 @@ impl Hint for Error {
                 "a compose file is called {}, or name the file itself",
                 NAMES.join(", ")
             )),
+            Error::LeadsOut { .. } => Some(
+                "copy the file into the project in place of the link, if it may be read".into(),
+            ),
+            Error::BrokenVariable { .. } => {
+                Some("write `${NAME}` for a variable, and `$$` for a dollar sign".into())
+            }
             Error::NoServices => Some("services are under the key `services`".into()),
             _ => None,
         }
@@ -111,6 +114,8 @@ pub struct Project {
     pub env_name: Option<String>,
     /// Values of variables, in the order of their file.
     pub env: Vec<Setting>,
+    /// Files of settings that are links that lead out of the project.
+    pub outward: Vec<String>,
     /// What the compose files name beside them, by its path in the project.
     pub named: BTreeMap<String, Named>,
 }
@@ -123,17 +128,6 @@ pub struct Setting {
     /// The comment right above it.
     pub comment: Vec<String>,
     pub line: usize,
-}
-
-/// What is at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    Text(String),
-    /// Its files, by their path below it; none if there are too many, or if one is not text.
-    Folder(Option<BTreeMap<String, String>>),
-    /// It exists, but is not text, too large, or leads out of the project.
-    Other,
-    Missing,
 }
 
 impl Project {
@@ -170,10 +164,16 @@ pub fn read(path: &Path) -> Result<Project, Error> {
     let inside = Inside { dir };
     let compose = match file {
         Some(name) => vec![name],
-        None => inside.compose().ok_or_else(|| Error::NoCompose { folder: folder.to_owned() })?,
+        None => compose_files(&inside).map_err(|name| match name {
+            Some(name) => Error::LeadsOut { path: folder.join(name) },
+            None => Error::NoCompose { folder: folder.to_owned() },
+        })?,
     };
     let mut sources = vec![];
     for name in &compose {
+        if inside.leads_out(name) {
+            return Err(Error::LeadsOut { path: folder.join(name) });
+        }
         let text = inside
             .text(name)
             .map_err(|source| Error::Unreadable { path: folder.join(name), source })?;
@@ -182,7 +182,11 @@ pub fn read(path: &Path) -> Result<Project, Error> {
     }
     let mut env = vec![];
     let mut env_name = None;
+    let mut outward = vec![];
     for name in ENV {
+        if inside.leads_out(name) {
+            outward.push((*name).to_owned());
+        }
         if let Ok(Some(text)) = inside.text(name) {
             env = settings(&text);
             env_name = Some((*name).to_owned());
@@ -206,7 +210,11 @@ pub fn read(path: &Path) -> Result<Project, Error> {
     if !has_services {
         return Err(Error::NoServices);
     }
-    let mut project = Project { outline, compose, env_name, env, named: BTreeMap::new() };
+    if let Some((at, written)) = broken_variable(&outline) {
+        return Err(Error::BrokenVariable { at, written });
+    }
+    let named = BTreeMap::new();
+    let mut project = Project { outline, compose, env_name, env, outward, named };
     let mut wanted = BTreeSet::new();
     wanted_of(&project.outline.root, &project, &mut wanted);
     let mut total = 0;
@@ -219,6 +227,37 @@ pub fn read(path: &Path) -> Result<Project, Error> {
         project.named.insert(path, named);
     }
     Ok(project)
+}
+
+/// The compose file of the folder, with its overlay.
+///
+/// # Errors
+/// If there is none; with its name if it leads out.
+fn compose_files(inside: &Inside) -> Result<Vec<String>, Option<String>> {
+    let there = |name: &&&str| inside.dir.metadata(name).is_ok_and(|it| it.is_file());
+    let Some(first) = NAMES.iter().find(there) else {
+        let outward = NAMES.iter().find(|name| inside.leads_out(name));
+        return Err(outward.map(|name| (*name).to_owned()));
+    };
+    let over = OVERRIDES.iter().find(|name| there(name) || inside.leads_out(name));
+    Ok([Some(first), over].into_iter().flatten().map(|name| (*name).to_owned()).collect())
+}
+
+/// The first value that Compose would refuse for its dollar signs, and where it is.
+fn broken_variable(outline: &Outline) -> Option<(String, String)> {
+    fn within(node: &Node, outline: &Outline) -> Option<(String, String)> {
+        match &node.value {
+            Value::Str(text) => {
+                let at = || outline.line(node.at).unwrap_or_else(|| "the compose file".into());
+                reference::broken(text).map(|written| (at(), written))
+            }
+            Value::List(items) => items.iter().find_map(|item| within(item, outline)),
+            Value::Map(map) => map.0.iter().find_map(|entry| within(&entry.value, outline)),
+            _ => None,
+        }
+    }
+    let sections = outline.root.0.iter().filter(|it| INTERPOLATED.contains(&it.key.as_str()));
+    sections.into_iter().find_map(|section| within(&section.value, outline))
 }
 
 /// The first format of compose files had services at the top.
@@ -243,24 +282,6 @@ fn size(named: &Named) -> usize {
         Named::Folder(Some(files)) => files.values().map(String::len).sum(),
         _ => 0,
     }
-}
-
-/// A path of the project as it is written in a compose file: none for one that leads out.
-pub fn local(path: &str) -> Option<String> {
-    if path.starts_with(['/', '~']) || path.contains('\0') || path.is_empty() {
-        return None;
-    }
-    let mut parts = vec![];
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/")).filter(|path| !path.is_empty())
 }
 
 /// All texts of services, secrets and configs that may name files.
@@ -366,113 +387,9 @@ fn unquoted(value: &str) -> String {
     }
 }
 
-/// The project's folder.
-struct Inside {
-    dir: Dir,
-}
-
-impl Inside {
-    /// The compose file of the folder, with its overlay.
-    fn compose(&self) -> Option<Vec<String>> {
-        let there = |name: &&&str| self.dir.metadata(name).is_ok_and(|it| it.is_file());
-        let first = NAMES.iter().find(there)?;
-        let over = OVERRIDES.iter().find(there);
-        Some([Some(first), over].into_iter().flatten().map(|name| (*name).to_owned()).collect())
-    }
-
-    fn bytes(&self, path: &str) -> io::Result<Vec<u8>> {
-        let mut options = OpenOptions::new();
-        // A pipe would keep us waiting for its other end.
-        options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
-        let file = self.dir.open_with(path, &options)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
-        bounded::read(file, LARGEST)
-    }
-
-    /// None for what is not text.
-    fn text(&self, path: &str) -> io::Result<Option<String>> {
-        let bytes = self.bytes(path)?;
-        Ok(String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')))
-    }
-
-    fn named(&self, path: &str) -> Named {
-        match self.dir.metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Named::Missing,
-            Ok(metadata) if metadata.is_dir() => {
-                let mut files = BTreeMap::new();
-                let whole = self.folder(path, "", 0, &mut files);
-                Named::Folder(whole.then_some(files))
-            }
-            Ok(metadata) if metadata.is_file() => match self.text(path) {
-                Ok(Some(text)) => Named::Text(text),
-                _ => Named::Other,
-            },
-            _ => Named::Other,
-        }
-    }
-
-    /// Whether all files of the folder were read.
-    fn folder(
-        &self,
-        top: &str,
-        below: &str,
-        depth: usize,
-        files: &mut BTreeMap<String, String>,
-    ) -> bool {
-        let path = if below.is_empty() { top.to_owned() } else { format!("{top}/{below}") };
-        let Ok(entries) = self.dir.read_dir(&path) else { return false };
-        for entry in entries.take(MOST_FILES + 1) {
-            let Ok(entry) = entry else { return false };
-            let Ok(name) = entry.file_name().into_string() else { return false };
-            let Ok(kind) = entry.file_type() else { return false };
-            let below = if below.is_empty() { name } else { format!("{below}/{name}") };
-            if kind.is_dir() {
-                if depth == DEEPEST || !self.folder(top, &below, depth + 1, files) {
-                    return false;
-                }
-            } else if kind.is_file() {
-                let Ok(Some(text)) = self.text(&format!("{top}/{below}")) else { return false };
-                files.insert(below, text);
-            } else {
-                return false;
-            }
-            if files.len() > MOST_FILES
-                || files.values().map(String::len).sum::<usize>() > LARGEST_OF_ALL
-            {
-                return false;
-            }
-        }
-        true
-    }
-}
-
-impl Files for Inside {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let path = path.to_str().and_then(local);
-        self.bytes(&path.ok_or(io::ErrorKind::PermissionDenied)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_the_project_stay_in_it() {
-        for (given, expected) in [
-            ("./a/b", Some("a/b")),
-            ("a/../b", Some("b")),
-            ("../b", None),
-            ("a/../../b", None),
-            ("/etc/passwd", None),
-            ("~/x", None),
-            (".", None),
-        ] {
-            assert_eq!(local(given).as_deref(), expected, "{given}");
-        }
-    }
 
     #[test]
     fn settings_are_read_with_their_comments() {
@@ -508,7 +425,7 @@ mod tests {
         )
         .unwrap();
         let project = read(&folder).unwrap();
-        assert_eq!(project.named["link"], Named::Other);
+        assert_eq!(project.named["link"], Named::LeadsOut);
         assert_eq!(project.named["none"], Named::Missing);
         assert!(!format!("{project:?}").contains("s3cr3t"));
         std::fs::write(
@@ -516,10 +433,12 @@ mod tests {
             "services:\n  app:\n    extends: {file: link, service: a}\n",
         )
         .unwrap();
-        assert!(!read(&folder).unwrap_err().to_string().contains("s3cr3t"));
+        let error = read(&folder).unwrap_err().to_string();
+        assert!(error.contains("leads out of the project") && !error.contains("s3cr3t"), "{error}");
         std::fs::remove_file(folder.join("compose.yml")).unwrap();
         std::os::unix::fs::symlink("../secret", folder.join("compose.yml")).unwrap();
-        assert!(matches!(read(&folder), Err(Error::NoCompose { .. })));
+        assert!(matches!(read(&folder), Err(Error::LeadsOut { .. })));
+        assert!(matches!(read(&folder.join("compose.yml")), Err(Error::LeadsOut { .. })));
         assert!(matches!(
             read(Path::new("https://example.org/compose.yml")),
             Err(Error::Address(_))

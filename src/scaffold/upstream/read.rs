@@ -7,7 +7,9 @@ use crate::compose::{
 
 use super::{
     draft::{Port, Variable, Words},
-    project::{Named, Project, local, settings, split_mount},
+    inside::{Named, local},
+    project::{Project, settings, split_mount},
+    reference,
     yaml::{Item, Pair, Yaml, pair},
 };
 
@@ -95,7 +97,7 @@ pub fn environment(map: &Map, project: &Project, missing: &mut Vec<String>) -> V
             put(Variable {
                 position: Some(format!("{name}:{}", setting.line)),
                 key: setting.key,
-                value: Some(setting.value),
+                value: Some(reference::mended(&setting.value)),
                 comment: setting.comment,
                 file: Some(name.clone()),
             });

@@ -15,8 +15,19 @@ pub struct Variable {
     pub name: String,
     /// With `-`; it may have variables in it.
     pub default: Option<String>,
+    /// With `?`: what Compose says where it is missing.
+    pub required: Option<String>,
+    /// With `+`: what stands there if it is set, which docker does not know in a stack.
+    pub alternative: Option<String>,
     /// As it is written.
     written: String,
+}
+
+impl Variable {
+    /// As it is written.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
 }
 
 /// Deepest nesting of defaults that are read.
@@ -63,19 +74,23 @@ fn variable(text: &str) -> Option<(Variable, usize)> {
     let Some(inner) = after.strip_prefix('{') else {
         let name = named(after)?;
         let length = 1 + name.len();
-        return Some((Variable { name, default: None, written: text[..length].into() }, length));
+        let written = text[..length].into();
+        let variable = Variable { name, default: None, required: None, alternative: None, written };
+        return Some((variable, length));
     };
     let end = closing(inner)?;
     let name = named(&inner[..end])?;
     let operator = &inner[name.len()..end];
-    let default = operator.strip_prefix(":-").or_else(|| operator.strip_prefix('-'));
-    let known = operator.is_empty() || default.is_some() || {
+    let argument = |sign: char| {
         let operator = operator.strip_prefix(':').unwrap_or(operator);
-        operator.starts_with(['?', '+'])
+        operator.strip_prefix(sign).map(str::to_owned)
     };
+    let (default, required, alternative) = (argument('-'), argument('?'), argument('+'));
+    let known =
+        operator.is_empty() || [&default, &required, &alternative].into_iter().any(Option::is_some);
     let length = 2 + end + 1;
-    let default = default.map(str::to_owned);
-    known.then(|| (Variable { name, default, written: text[..length].into() }, length))
+    let written = text[..length].into();
+    known.then(|| (Variable { name, default, required, alternative, written }, length))
 }
 
 /// Where the brace that belongs to the one before the text is.
@@ -129,6 +144,12 @@ fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>, depth: usize) -> St
             Piece::Text(text) => out.push_str(&text.replace("$$", "$")),
             Piece::Variable(variable) => {
                 let value = lookup(&variable.name).filter(|value| !value.is_empty());
+                if let Some(alternative) = variable.alternative {
+                    if value.is_some() && depth > 0 {
+                        out.push_str(&fill(&alternative, lookup, depth - 1));
+                    }
+                    continue;
+                }
                 match (value, variable.default) {
                     (Some(value), _) => out.push_str(&value),
                     (None, Some(default)) if depth > 0 => {
@@ -140,6 +161,27 @@ fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>, depth: usize) -> St
         }
     }
     out
+}
+
+/// A dollar sign that begins no variable, with what follows it: Compose refuses a file that has
+/// one.
+pub fn broken(text: &str) -> Option<String> {
+    pieces(text).into_iter().find_map(|piece| {
+        let Piece::Text(text) = piece else { return None };
+        let text = text.replace("$$", "");
+        text.find('$').map(|at| text[at..].to_owned())
+    })
+}
+
+/// The text with such dollar signs as Compose writes one that is meant: `$$`.
+pub fn mended(text: &str) -> String {
+    let mended = |piece| match piece {
+        Piece::Text(text) => {
+            text.split("$$").map(|part| part.replace('$', "$$")).collect::<Vec<_>>().join("$$")
+        }
+        Piece::Variable(variable) => variable.written,
+    };
+    pieces(text).into_iter().map(mended).collect()
 }
 
 /// The text with each variable replaced by what `with` says, or kept as it is written.
@@ -172,7 +214,26 @@ mod tests {
             assert_eq!(replaced(text, &mut |_| None), text, "{text}");
         }
         assert_eq!(sole("${A:-b}").unwrap().default.as_deref(), Some("b"));
+        assert_eq!(sole("${A:?b - c}").unwrap().required.as_deref(), Some("b - c"));
+        assert_eq!(sole("${A?}").unwrap().required.as_deref(), Some(""));
+        assert_eq!(sole("${A:+b}").unwrap().alternative.as_deref(), Some("b"));
         assert!(sole("${A}x").is_none());
+    }
+
+    #[test]
+    fn what_begins_no_variable_is_found() {
+        for (text, found, mended_to) in [
+            ("a", None, "a"),
+            ("$A ${B:-c} $$d", None, "$A ${B:-c} $$d"),
+            ("${BAD", Some("${BAD"), "$${BAD"),
+            ("cost 5$", Some("$"), "cost 5$$"),
+            ("$2y$10$abc", Some("$2y$10"), "$$2y$$10$abc"),
+            ("$$${A!x}", Some("${A!x}"), "$$$${A!x}"),
+        ] {
+            assert_eq!(broken(text).as_deref(), found, "{text}");
+            assert_eq!(mended(text), mended_to, "{text}");
+            assert_eq!(broken(&mended(text)), None, "{text}");
+        }
     }
 
     #[test]
@@ -183,6 +244,7 @@ mod tests {
             ("${UNSET:-other}", "other"),
             ("${UNSET:-${SET}}!", "it!"),
             ("${UNSET}$$", "$"),
+            ("${SET:+a}${UNSET:+b}", "a"),
         ] {
             assert_eq!(resolved(text, &lookup), value, "{text}");
         }

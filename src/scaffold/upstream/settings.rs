@@ -16,6 +16,36 @@ pub fn is_ours(variable: &reference::Variable) -> bool {
         || variable.name.starts_with("SECRET_") && variable.name.ends_with("_VERSION")
 }
 
+/// Writes what `${NAME:+value}` is with the upstream's settings: a stack has no such variables.
+pub fn alternatives(draft: &mut Draft, project: &Project) {
+    for service in &mut draft.services {
+        let mut found = vec![];
+        let mut settle = |text: &mut String| {
+            *text = reference::replaced(text, &mut |variable| {
+                variable.alternative.as_ref()?;
+                found.push(variable.name.clone());
+                Some(project.resolved(variable.written()).replace('$', "$$"))
+            });
+        };
+        service.env.iter_mut().filter_map(|it| it.value.as_mut()).for_each(&mut settle);
+        for words in [&mut service.command, &mut service.entrypoint].into_iter().flatten() {
+            words.texts().into_iter().for_each(&mut settle);
+        }
+        if !found.is_empty() {
+            draft.log.decision(
+                &service.key,
+                project.outline.line(service.at),
+                format!(
+                    "values that are there only if {} is set are what the project's settings make \
+                     of them",
+                    found.join(", ")
+                ),
+                format!("write in compose.yml what apps need: `${{{}:+…}}` is of Compose alone", found[0]),
+            );
+        }
+    }
+}
+
 /// Removes variables that come from `.env` as a whole, but say something to Compose alone:
 /// which image, which port, which folder.
 pub fn unused(draft: &mut Draft, project: &Project) {
@@ -95,6 +125,25 @@ pub fn from_files(draft: &mut Draft) {
     }
 }
 
+/// The upstream's value of a variable; none for a password, which is not kept.
+pub fn sample_value(
+    draft: &Draft,
+    project: &Project,
+    variable: &reference::Variable,
+) -> Option<String> {
+    let line = project.env.iter().rev().find(|it| it.key == variable.name);
+    let value = match line {
+        Some(line) if !line.value.is_empty() => project.resolved(&line.value),
+        _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),
+    };
+    let is_secret = !value.is_empty()
+        && (judge::is_secret(&variable.name, &value)
+            || draft.secret_variables.contains(&variable.name)
+            || judge::password_in(&value).is_some()
+            || draft.has_password(&value));
+    (!is_secret).then_some(value)
+}
+
 /// A line of the sample for each variable that the compose file names.
 pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str) {
     let left: Vec<String> = reference::variables(compose).into_iter().map(|it| it.name).collect();
@@ -107,15 +156,7 @@ pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str)
             continue;
         }
         let line = project.env.iter().rev().find(|it| it.key == variable.name);
-        let value = match line {
-            Some(line) if !line.value.is_empty() => project.resolved(&line.value),
-            _ => variable.default.as_deref().map(|it| project.resolved(it)).unwrap_or_default(),
-        };
-        let is_secret = judge::is_secret_name(&variable.name) && judge::is_secret_value(&value)
-            || draft.secret_variables.contains(&variable.name)
-            || judge::password_in(&value).is_some()
-            || draft.has_password(&value);
-        let value = if is_secret { String::new() } else { value };
+        let value = sample_value(draft, project, &variable).unwrap_or_default();
         let comment = line.map(|line| line.comment.clone()).unwrap_or_default();
         draft.set(Setting { key: name, value, comment, off: false });
     }

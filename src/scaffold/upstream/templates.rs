@@ -148,7 +148,8 @@ pub fn leftovers(draft: &mut Draft, known: &[Known]) {
         };
         let mut lost: Vec<&str> = vec![];
         let service = &mut draft.services[index];
-        if service.health.as_ref().is_some_and(|health| health.any_text(&has)) {
+        let has_check = service.health.as_ref().filter(|_| !service.is_own_health);
+        if has_check.is_some_and(|health| health.any_text(&has)) {
             service.health = None;
             lost.push("healthcheck");
         }

@@ -1,9 +1,13 @@
 //! Which service people reach, on which port; what else is published.
 
-use crate::{compose::tree::Map, recipe::family::Kind};
+use crate::{
+    compose::{image::Image, tree::Map},
+    recipe::family::Kind,
+};
 
 use super::{
-    draft::{Draft, Opened, Port, Web},
+    draft::{Draft, Opened, Port, Restart, Service, Web},
+    names,
     project::Project,
     read,
 };
@@ -17,8 +21,9 @@ const NAMES: &[&str] =
 /// Ports that are spoken to with TLS.
 const ENCRYPTED: &[u16] = &[443, 8443, 9443];
 
-/// Finds it, calls it `app`, and takes the other ports to an overlay.
-pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project) {
+/// Finds it, calls it `app`, and takes the other ports to an overlay. Without one, the service
+/// that the recipe is about is called so.
+pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project, recipe: &str) {
     let best = (0..draft.services.len())
         .filter_map(|index| Some((score(draft, maps[index], project, index)?, index)))
         // The first of equals.
@@ -39,15 +44,58 @@ pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project) {
             }
             name(draft, project, service);
         }
-        None => draft.log.decision(
-            "",
-            None,
-            "no service publishes a port that people reach with a browser",
-            "if one should be reached, write a compose.traefik.yml with its name and port, as \
-             `potluck recipe new NAME` without `--from` does",
-        ),
+        None => {
+            draft.log.decision(
+                "",
+                None,
+                "no service publishes a port that people reach with a browser",
+                "if one should be reached, write a compose.traefik.yml with its name and port, as \
+                 `potluck recipe new NAME` without `--from` does",
+            );
+            let has_app = draft.services.iter().any(|service| service.key == "app");
+            match without_port(draft, recipe) {
+                _ if has_app => {}
+                Some(main) => name(draft, project, main),
+                None => draft.log.decision(
+                    "",
+                    None,
+                    "no service is called `app`, as none is clearly the main one",
+                    "rename the one that the recipe is about to `app` in compose.yml: releases, \
+                     hooks and other recipes expect it",
+                ),
+            }
+        }
     }
     published(draft, project);
+}
+
+/// The service that a project without a web server is about: the only one; the one that has the
+/// recipe's name, or whose image has; the only one that is no store and that no other needs.
+fn without_port(draft: &Draft, recipe: &str) -> Option<usize> {
+    let services = || draft.services.iter().enumerate();
+    if draft.services.len() == 1 {
+        return Some(0);
+    }
+    let plain = |text: &str| names::plain(text, '-');
+    let image = |service: &Service| {
+        let image = service.image.as_deref().and_then(Image::parse);
+        image.and_then(|it| it.path.rsplit('/').next().map(plain))
+    };
+    let named = services().find(|(_, service)| plain(&service.key) == plain(recipe));
+    let named = named.or_else(|| {
+        services().find(|(_, service)| image(service).is_some_and(|it| it == plain(recipe)))
+    });
+    if let Some((index, _)) = named {
+        return Some(index);
+    }
+    let needed = |key: &String| draft.services.iter().any(|other| other.depends_on.contains(key));
+    let mut open = services().filter(|(_, service)| {
+        matches!(service.kind(), None | Some(Kind::Web | Kind::Front))
+            && service.restart == Restart::Any
+            && !needed(&service.key)
+    });
+    let first = open.next()?.0;
+    open.next().is_none().then_some(first)
 }
 
 /// How likely it is, and its port; none for what cannot be it.

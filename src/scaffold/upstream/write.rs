@@ -9,16 +9,16 @@ use crate::{
 
 use super::{
     draft::{Draft, Mounted, Restart, Service, Words},
-    judge, names,
+    judge,
     project::Project,
-    reference, services, settings,
+    services,
     yaml::{Item, Pair, Yaml, emit, nothing, pair, text, texts},
 };
 
 const VERSION: &str = "version: \"3.8\"\n\n";
 
 /// `compose.yml`, with variables as the upstream has them.
-pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> String {
+pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> Vec<Pair> {
     let mut all = vec![];
     for (index, service) in draft.services.iter().enumerate() {
         let aliases = services::aliases(draft, maps, project, index);
@@ -71,26 +71,12 @@ pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> String {
         });
         file.push(pair("secrets", Yaml::Map(secrets.collect())));
     }
-    format!("{VERSION}{}", emit(&file))
+    file
 }
 
-/// Variables in a form that a stack takes: one that had to be set is one without a default,
-/// and those that potluck reads itself have another name.
-pub fn plain_variables(file: &str) -> String {
-    reference::replaced(file, &mut |variable| {
-        if variable.name == "COMPOSE_PROJECT_NAME" {
-            return Some("${STACK_NAME}".into());
-        }
-        if settings::is_ours(variable) {
-            return None;
-        }
-        let name = names::setting(&variable.name);
-        match &variable.default {
-            // Docker knows no variables in defaults.
-            Some(default) if !default.contains('$') => Some(format!("${{{name}:-{default}}}")),
-            _ => Some(format!("${{{name}}}")),
-        }
-    })
+/// The text of a compose file.
+pub fn file(pairs: &[Pair]) -> String {
+    format!("{VERSION}{}", emit(pairs))
 }
 
 /// The keys of a service, in the order of the examples.
@@ -169,14 +155,12 @@ fn reference_to(mounted: &Mounted) -> Item {
 
 fn deploy(draft: &Draft, service: &Service, index: usize) -> Vec<Pair> {
     let mut deploy: Vec<Pair> = service.deploy.clone();
-    let (condition, goes_on) = match service.restart {
-        Restart::Any => ("any", true),
-        Restart::OnFailure => ("on-failure", false),
-        Restart::None => ("none", false),
-    };
-    let mut policy = vec![pair("condition", text(condition))];
-    if condition != "none" {
+    let goes_on = service.restart == Restart::Any;
+    let mut policy = vec![pair("condition", text(service.restart.condition()))];
+    if service.restart != Restart::None {
         policy.push(pair("delay", text("5s")));
+        let attempts = service.attempts.filter(|number| *number > 0);
+        policy.extend(attempts.map(|it| pair("max_attempts", Yaml::Raw(it.to_string()))));
     }
     deploy.push(pair("restart_policy", Yaml::Map(policy)));
     if goes_on {
@@ -297,6 +281,9 @@ pub fn sample(draft: &Draft, name: &str) -> String {
         out.push('\n');
         for comment in setting.comment.iter().filter(|it| !has_secret(draft, it)) {
             out += &format!("# {}\n", crate::text::line(comment));
+        }
+        if setting.value.is_empty() && draft.required.contains_key(&setting.key) {
+            out += "# Required: no app can be deployed without it.\n";
         }
         let off = if setting.off { "#" } else { "" };
         out += &format!("{off}{}={}\n", setting.key, quoted(&setting.value));

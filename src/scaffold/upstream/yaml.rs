@@ -36,6 +36,16 @@ pub struct Item {
 }
 
 impl Yaml {
+    /// Every text in it, to be changed; keys are left alone.
+    pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Yaml::Text(text) | Yaml::Raw(text) => change(text),
+            Yaml::Flow(words) => words.iter_mut().for_each(change),
+            Yaml::List(items) => items.iter_mut().for_each(|item| item.value.each_text(change)),
+            Yaml::Map(pairs) => pairs.iter_mut().for_each(|pair| pair.value.each_text(change)),
+        }
+    }
+
     /// Whether this is true of any text in it.
     pub fn any_text(&self, is: &dyn Fn(&str) -> bool) -> bool {
         match self {

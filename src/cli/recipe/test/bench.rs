@@ -26,6 +26,7 @@ use crate::{
     cli::{
         failure::Failure,
         session::{Session, engine},
+        shell,
         ui::clean,
     },
     engine::Engine,
@@ -241,7 +242,7 @@ impl Bench {
     ) -> Result<Ran, Stop> {
         self.typed.push(format!(
             "potluck {}",
-            arguments.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(" ")
+            arguments.iter().map(|it| shell::word(it)).collect::<Vec<_>>().join(" ")
         ));
         let failed =
             |error: std::io::Error| Stop::Failed(format!("potluck cannot be run: {error}"));
@@ -554,15 +555,6 @@ fn missing_networks(said: &str) -> Vec<String> {
     said.lines().filter_map(line).collect()
 }
 
-/// As a shell would read it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
@@ -589,12 +581,5 @@ mod tests {
         assert_eq!(port(0, "A="), port(1, "URL=http://x:"));
         assert_ne!(port(0, "A="), port(2, "B="));
         assert_eq!(filled[3], "C=1");
-    }
-
-    #[test]
-    fn commands_can_be_typed_again() {
-        assert_eq!(quoted("A=b/c"), "A=b/c");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

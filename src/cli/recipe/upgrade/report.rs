@@ -12,6 +12,7 @@ use crate::{
         failure::Failure,
         recipe::sync::Next,
         session::Session,
+        shell,
         table::Table,
         ui::{clean, counted},
     },
@@ -144,7 +145,7 @@ impl Report {
             session.ui.say(format_args!(
                 "Wrote {}; `potluck recipe diff {}` shows it.",
                 counted(written, "tag"),
-                args.work.recipe
+                shell::word(&args.work.recipe)
             ));
         } else if open && args.bump.bump().is_none() && !session.ui.is_interactive() {
             session.ui.hint("--major, --minor or --patch say how far to go");

@@ -22,10 +22,8 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
     };
     let mut order: Vec<usize> = (0..draft.services.len()).collect();
     order.sort_by_key(|index| !is_store(draft, *index));
-    let secret_variable = |name: &str| {
-        let value = project.setting(name).unwrap_or_default();
-        judge::is_secret_name(name) && (value.is_empty() || judge::is_secret_value(value))
-    };
+    let secret_variable =
+        |name: &str| judge::is_secret(name, project.setting(name).unwrap_or_default());
     for index in order {
         let mut left_out = vec![];
         let mut first = None;
@@ -45,16 +43,23 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 }
             };
             let value = project.resolved(&written);
-            if judge::is_secret_name(&key) && (value.is_empty() || judge::is_secret_value(&value)) {
-                let optional =
-                    reference::sole(&written).is_some_and(|it| it.default.as_deref() == Some(""));
+            if judge::is_secret(&key, &value) {
+                let sole = reference::sole(&written);
+                let optional = sole.as_ref().is_some_and(|it| it.default.as_deref() == Some(""));
                 let elsewhere = judge::origin(&key) == Origin::Elsewhere;
-                if value.is_empty() && (variable.value.is_none() || optional || elsewhere) {
+                let may_lack = variable.value.is_none()
+                    || optional
+                    || elsewhere
+                    || is_of_a_feature_that_is_off(project, &key);
+                if value.is_empty()
+                    && may_lack
+                    && !is_needed(draft, index, &key, sole.as_ref(), &passwords)
+                {
                     first = first.or(variable.position.clone());
                     left_out.push(key);
                     continue;
                 }
-                let (name, literal) = match reference::sole(&written) {
+                let (name, literal) = match sole {
                     Some(sole) => {
                         let default = sole
                             .default
@@ -146,6 +151,35 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
         }
     }
     passwords
+}
+
+/// Whether a password without a value must have one: its upstream requires it, its database does
+/// not start without it, or another service has it.
+fn is_needed(
+    draft: &Draft,
+    index: usize,
+    key: &str,
+    sole: Option<&reference::Variable>,
+    passwords: &[Password],
+) -> bool {
+    // Passwords of root and of users; what else there may be is optional.
+    const OF_STORES: &[&str] = &["POSTGRES_PASSWORD", "MYSQL_PASSWORD", "MARIADB_PASSWORD"];
+    let service = &draft.services[index];
+    let is_store = matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb));
+    let is_known = |name: &str| passwords.iter().any(|it| it.variable.as_deref() == Some(name));
+    sole.is_some_and(|it| it.required.is_some() || is_known(&it.name))
+        || is_store && OF_STORES.contains(&key)
+}
+
+/// Whether the settings of what a variable is of are all empty, as `SPACES_SECRET` is beside
+/// `SPACES_KEY` and `SPACES_ENDPOINT`: an example of what may be switched on.
+fn is_of_a_feature_that_is_off(project: &Project, key: &str) -> bool {
+    let Some((feature, _)) = key.split_once('_') else { return false };
+    let is_beside = |other: &str| {
+        other != key && other.split_once('_').is_some_and(|(begin, _)| begin == feature)
+    };
+    let mut beside = project.env.iter().filter(|line| is_beside(&line.key)).peekable();
+    beside.peek().is_some() && beside.all(|line| line.value.is_empty())
 }
 
 /// An address with a password that a variable holds as a whole is one here.

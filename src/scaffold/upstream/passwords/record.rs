@@ -7,6 +7,7 @@ use super::super::{
     judge::{self, Origin},
     names,
     project::Project,
+    required,
 };
 use super::password::{Fate, Password, Place, Use};
 
@@ -109,6 +110,9 @@ pub(super) fn record(draft: &mut Draft, project: &Project, password: &Password, 
                      it in `entrypoint`"
                 ),
             );
+            if !is_given {
+                draft.required.insert(name.clone(), required::PASSWORD.to_owned());
+            }
             draft.set(Setting {
                 key: name.clone(),
                 value: String::new(),

@@ -22,36 +22,59 @@ pub(super) fn restart(
 ) {
     let written = read::text(map, "restart");
     let at = map.get("restart").and_then(|node| project.outline.line(node.at));
-    service.restart = match written.as_deref() {
+    let resolved = written.as_deref().map(|text| project.resolved(text));
+    service.restart = match resolved.as_deref() {
         _ if is_finished => Restart::OnFailure,
         Some("no" | "false") => Restart::None,
         Some(text) if text.starts_with("on-failure") => Restart::OnFailure,
         _ => Restart::Any,
     };
-    let condition = match service.restart {
-        Restart::Any => "any",
-        Restart::OnFailure => "on-failure",
-        Restart::None => "none",
-    };
+    service.attempts = resolved
+        .as_deref()
+        .and_then(|text| text.strip_prefix("on-failure:"))
+        .and_then(|number| number.trim().parse().ok());
     if let Some(written) = written {
+        let mut policy = vec![format!("condition: {}", service.restart.condition())];
+        policy.extend(service.attempts.map(|number| format!("max_attempts: {number}")));
         log.change(
             &service.key,
             at,
-            format!("`restart: {written}` is `deploy.restart_policy.condition: {condition}`"),
+            format!("`restart: {written}` is `deploy.restart_policy` with `{}`", policy.join(", ")),
             "a swarm reads `deploy`",
         );
     }
 }
 
+/// What the upstream says under `deploy.restart_policy` goes over `restart`; the pause between
+/// two attempts is that of all recipes.
+fn policy(service: &mut Service, node: &Node, project: &Project) {
+    let Value::Map(map) = &node.value else { return };
+    let Some(Node { value: Value::Map(policy), .. }) = map.get("restart_policy") else { return };
+    let text = |key: &str| read::text(policy, key).map(|text| project.resolved(&text));
+    match text("condition").as_deref() {
+        Some("none") => service.restart = Restart::None,
+        Some("on-failure") => service.restart = Restart::OnFailure,
+        Some("any") => service.restart = Restart::Any,
+        _ => {}
+    }
+    service.attempts = text("max_attempts").and_then(|it| it.parse().ok()).or(service.attempts);
+}
+
 pub(super) fn deploy(service: &mut Service, node: &Node, project: &Project, log: &mut Log) {
+    policy(service, node, project);
     for mut pair in read::verbatim_pairs(node) {
         match pair.key.as_str() {
-            "restart_policy" | "update_config" | "rollback_config" => log.change(
+            "restart_policy" => log.change(
+                &service.key,
+                project.outline.line(node.at),
+                "`deploy.restart_policy` keeps its condition and its number of attempts",
+                "the pause between two attempts is that of all recipes",
+            ),
+            "update_config" | "rollback_config" => log.change(
                 &service.key,
                 project.outline.line(node.at),
                 format!("`deploy.{}` is that of all recipes", pair.key),
-                "a failed update goes back to the previous version, and a service that ends is \
-                 started again",
+                "a failed update goes back to the previous version",
             ),
             "labels" => {
                 if let Value::Map(map) = &node.value {

@@ -63,6 +63,7 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
                 }
             };
             log_health(draft, &key, at, &own, why);
+            draft.services[index].is_own_health = true;
             draft.services[index].health =
                 Some(Yaml::Map(with_times(vec![pair("test", Yaml::Flow(own))])));
         } else if health != Health::Image

@@ -5,6 +5,7 @@ mod deploy;
 mod health;
 mod images;
 mod keys;
+mod shared;
 
 use crate::{
     compose::tree::{Entry, Map, Node, Value},
@@ -13,11 +14,13 @@ use crate::{
 
 use super::{
     draft::{Draft, Restart, Service},
+    inside::{Named, local},
     log::Log,
     project::Project,
     read, reference,
 };
 pub use health::healths;
+pub use shared::shared;
 
 /// Makes a service of each, in their order. Returns them with their keys.
 pub fn begin<'p>(draft: &mut Draft, project: &'p Project) -> Vec<&'p Map> {
@@ -31,6 +34,15 @@ pub fn begin<'p>(draft: &mut Draft, project: &'p Project) -> Vec<&'p Map> {
             _ => None,
         })
     };
+    for file in &project.outward {
+        draft.log.decision(
+            "",
+            None,
+            format!("`{file}` is a link that leads out of the project, and was not read"),
+            "put a copy of the file in its place and run the command again, if its settings may \
+             be known to the recipe",
+        );
+    }
     let image_of = |map: &Map| read::text(map, "image").map(|image| project.resolved(&image));
     let is_proxy = |map: &Map| {
         image_of(map)
@@ -92,12 +104,18 @@ fn service(
     let mut missing = vec![];
     let env = read::environment(map, project, &mut missing);
     for file in missing {
+        let why = match local(&project.resolved(&file)).map(|path| project.named.get(&path)) {
+            None | Some(Some(Named::LeadsOut)) => "leads out of the project and was not read",
+            Some(Some(Named::Missing) | None) => "is missing",
+            Some(Some(_)) => "is not a text file of at most 1 MB",
+        };
         log.decision(
             key,
             map.get("env_file").and_then(|node| project.outline.line(node.at)),
-            format!("the environment file `{file}` is missing, so its variables are unknown"),
+            format!("the environment file `{file}` {why}: its variables are unknown"),
             format!(
-                "add them to `environment` of `{key}` in compose.yml, with their settings in \
+                "put a copy of the file into the project and run the command again, or add its \
+                     variables to `environment` of `{key}` in compose.yml, with their settings in \
                      .env.sample"
             ),
         );
@@ -127,16 +145,17 @@ fn service(
         command: read::words(map.get("command")),
         entrypoint: read::words(map.get("entrypoint")),
         health: None,
+        is_own_health: false,
         kept: vec![],
         deploy: vec![],
         restart: Restart::Any,
+        attempts: None,
         labels: vec![],
         deploy_labels: vec![],
         comment: vec![],
         ports,
         depends_on: read::list(map.get("depends_on")),
     };
-    own_variables(&mut service, project, log);
     images::images(&mut service, image, map, project, log);
     deploy::restart(&mut service, map, project, finished.iter().any(|name| name == key), log);
     for entry in &map.0 {
@@ -144,31 +163,6 @@ fn service(
     }
     keys::labels(&mut service, map, project, log);
     service
-}
-
-/// An environment file is often given to all services: a database gets what is its own.
-fn own_variables(service: &mut Service, project: &Project, log: &mut Log) {
-    let own: &[&str] = match service.kind() {
-        Some(Kind::Postgres) => &["POSTGRES_", "PGDATA", "TZ", "LANG"],
-        Some(Kind::Mariadb) => &["MYSQL_", "MARIADB_", "TZ", "LANG"],
-        Some(Kind::OtherStore) => &["MONGO_", "MONGODB_", "CLICKHOUSE_", "ES_", "TZ", "LANG"],
-        // Their images read none.
-        Some(Kind::Redis | Kind::Cache) => &["TZ"],
-        _ => return,
-    };
-    let before = service.env.len();
-    service.env.retain(|it| it.file.is_none() || own.iter().any(|own| it.key.starts_with(own)));
-    if service.env.len() < before {
-        log.change(
-            &service.key,
-            project.outline.line(service.at),
-            format!(
-                "{} variables of its environment file were left out",
-                before - service.env.len()
-            ),
-            "they are for other services, and a database needs no password but its own",
-        );
-    }
 }
 
 /// The names by which others know a service, beside its own: the one that it had, and that
