@@ -59,8 +59,13 @@ pub fn junit(recipe: &str, outcomes: &[Outcome], level: Option<(&Level, Server)>
                 )
             }
             Verdict::NotApplicable(why) | Verdict::NotShown(why) | Verdict::NotRun(why) => {
+                let first = escaped(why.lines().next().unwrap_or_default());
                 let why = escaped(why);
-                writeln!(out, ">\n    <skipped message=\"{word}: {why}\"/>\n  </testcase>")
+                let body = match why == first {
+                    true => "/>".to_owned(),
+                    false => format!(">{why}</skipped>"),
+                };
+                writeln!(out, ">\n    <skipped message=\"{word}: {first}\"{body}\n  </testcase>")
             }
         };
     }

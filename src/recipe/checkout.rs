@@ -91,7 +91,7 @@ impl Checkout {
         version: Option<String>,
         commit: Option<String>,
     ) -> Result<Self, Error> {
-        let folder = TempDir::new().map_err(|source| failed("a temporary folder", source))?;
+        let folder = TempDir::new().map_err(Error::Temporary)?;
         Self::new(Facts { recipe, version, commit }, folder)
     }
 

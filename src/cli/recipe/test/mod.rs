@@ -5,6 +5,7 @@ mod bench;
 mod copy;
 mod neighbour;
 mod origin;
+mod results;
 mod stages;
 mod sweep;
 mod unanswered;
@@ -30,6 +31,7 @@ use crate::{
 use super::source::VersionArg;
 use bench::{Bench, Place};
 use copy::Copied;
+use results::{Results, show};
 
 /// Test a recipe as its users will use it, to a level of 0 to 9.
 ///
@@ -176,16 +178,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         for line in bench.clear_older().await {
             session.ui.warn(clean(&line));
         }
-        // Results appear as they come; where they are JSON, people are told on standard error.
-        let mut told = |ended: &Ended| match args.json.json {
-            _ if !wanted.contains(&ended.stage) => Ok(()),
-            true => {
-                line(ended).lines().for_each(|line| session.ui.say(line));
-                Ok(())
-            }
-            false => session.ui.out_lines(line(ended)),
-        };
-        let tested = stages::all(&mut bench, &wanted, &mut told).await;
+        let mut results = Results::new(&session.ui, args.json.json);
+        let tested = stages::all(&mut bench, &wanted, &mut results).await;
         if args.keep {
             let folder = bench.keep();
             session.ui.say(format_args!(
@@ -207,7 +201,10 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let failed = outcomes.iter().any(|ended| matches!(ended.verdict, Verdict::Failed(_)));
     let below = level.as_ref().zip(args.level).is_some_and(|(level, wanted)| level.level < wanted);
     let report = Report { recipe, version, server, level, warnings, stages: outcomes };
-    session.report(&report, &args.json, |report| show(session, report))?;
+    session.report(&report, &args.json, |report| match &report.level {
+        Some(level) => show(&session.ui, level, report.server),
+        None => session.ui.out("No level: --only left stages out."),
+    })?;
     if let (Some(wanted), true) = (args.level, below) {
         session.ui.warn(format_args!("level {wanted} was asked for"));
     }
@@ -228,44 +225,6 @@ fn wanted(only: &[String]) -> Vec<Stage> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
-}
-
-/// A stage that just ended: a line of the results, below it what there is to say of it.
-fn line(ended: &Ended) -> String {
-    let (word, stage) = (ended.verdict.word(), ended.stage.name());
-    let seconds = format!("{:.1} s", ended.seconds.as_secs_f64());
-    let mut line = format!("{word:<14}  {stage:<11}  {seconds:>8}  {}", ended.stage.about());
-    let said = ended.verdict.why().or(ended.lacks.as_deref()).unwrap_or_default();
-    let typed = match ended.verdict {
-        Verdict::Failed(_) => ended.commands.as_slice(),
-        _ => &[],
-    };
-    let typed = typed.iter().map(|command| format!("$ {}", clean(command)));
-    for more in said.lines().map(|line| clean(line).into_owned()).chain(typed) {
-        line.push_str("\n    ");
-        line.push_str(&more);
-    }
-    line
-}
-
-fn show(session: &Session, report: &Report) -> Result<(), Failure> {
-    let Some(level) = &report.level else {
-        return session.ui.out("No level: --only left stages out.");
-    };
-    session.ui.out(level.sentence(report.server))?;
-    for part in &level.without {
-        let (what, why) = (part.what, clean(first_line(&part.why)));
-        session.ui.out_lines(format_args!("  without {what}: {why}"))?;
-    }
-    if let Some(why) = &level.stopped_by {
-        let why = clean(first_line(why));
-        session.ui.out_lines(format_args!("  not level {}: {why}", level.level + 1))?;
-    }
-    Ok(())
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
     bench::{App, Bench, EMPTY, SERVER, Stop},
     neighbour::Neighbour,
     origin::Origin,
+    results::Results,
     witness::Witness,
 };
 use crate::{
@@ -26,15 +27,15 @@ struct Made {
     warnings: usize,
 }
 
-/// Carries out the stages that are wanted, in their order; `told` hears of each. With the number
-/// of lint's warnings.
+/// Carries out the stages that are wanted, in their order, and shows them. With the number of
+/// lint's warnings.
 ///
 /// # Errors
-/// When it is interrupted, and what `told` ends in.
+/// When it is interrupted, or the results cannot be shown.
 pub async fn all(
     bench: &mut Bench,
     wanted: &[Stage],
-    told: &mut dyn FnMut(&Outcome) -> Result<(), Failure>,
+    results: &mut Results<'_>,
 ) -> Result<(Vec<Outcome>, usize), Failure> {
     let neighbour = Err("it was not tried".to_owned());
     let mut made = Made { app: None, neighbour, warnings: 0 };
@@ -44,20 +45,25 @@ pub async fn all(
         let mut lacks = None;
         let verdict = match prevented(stage, wanted, &outcomes) {
             Some(verdict) => verdict,
-            None => match one(stage, bench, &mut made).await {
-                Ok(said) => {
-                    lacks = said;
-                    Verdict::Passed
+            None => {
+                results.begin(stage);
+                match one(stage, bench, &mut made).await {
+                    Ok(said) => {
+                        lacks = said;
+                        Verdict::Passed
+                    }
+                    Err(Stop::Failed(why)) => Verdict::Failed(why),
+                    Err(Stop::NotShown(why)) => Verdict::NotShown(why),
+                    Err(Stop::NotApplicable(why)) => Verdict::NotApplicable(why),
+                    Err(Stop::Interrupted) => break,
                 }
-                Err(Stop::Failed(why)) => Verdict::Failed(why),
-                Err(Stop::NotShown(why)) => Verdict::NotShown(why),
-                Err(Stop::NotApplicable(why)) => Verdict::NotApplicable(why),
-                Err(Stop::Interrupted) => break,
-            },
+            }
         };
         let (seconds, commands) = (began.elapsed(), bench.typed());
         let outcome = Outcome { stage, verdict, lacks, seconds, commands };
-        told(&outcome)?;
+        if wanted.contains(&stage) {
+            results.end(&outcome)?;
+        }
         outcomes.push(outcome);
     }
     match bench.is_cancelled() {
