@@ -431,10 +431,8 @@ impl Store {
             source => self.resolve(source)?,
         };
         let name = source.name()?;
-        let folder = tempfile::Builder::new()
-            .prefix("potluck-look-")
-            .tempdir()
-            .map_err(Error::Temporary)?;
+        let folder =
+            tempfile::Builder::new().prefix("potluck-look-").tempdir().map_err(Error::Temporary)?;
         let aside = Store::new(folder.path()).offline(self.offline);
         match &source {
             Source::Folder(folder) => {

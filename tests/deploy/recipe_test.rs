@@ -247,7 +247,11 @@ const EXAMPLES: &[Example] = &[
         &["IMAGE=potluck-test/oidc-provider:1", "ISSUER=http://127.0.0.1:{port}"],
     ),
     ("synapse", &["synapse:1.163.2", "stores:1"], &["PUBLIC_URL=http://127.0.0.1:{port}"]),
-    ("traefik", &["traefik:1", "docker-socket-proxy:1"], &["HTTP_PORT={port}", "HTTPS_PORT={port2}"]),
+    (
+        "traefik",
+        &["traefik:1", "docker-socket-proxy:1"],
+        &["HTTP_PORT={port}", "HTTPS_PORT={port2}"],
+    ),
     ("wordpress", &["wordpress:1", "mariadb:1"], &["SITE_URL=http://127.0.0.1:{port}"]),
 ];
 
@@ -264,7 +268,8 @@ async fn examples_have_the_levels_on_a_real_server_that_they_say() {
 
 /// Those whose names `POTLUCK_LEVELS_ONLY` has, if it is set.
 fn is_chosen(example: &str) -> bool {
-    std::env::var("POTLUCK_LEVELS_ONLY").map_or(true, |only| only.split(',').any(|it| it == example))
+    std::env::var("POTLUCK_LEVELS_ONLY")
+        .map_or(true, |only| only.split(',').any(|it| it == example))
 }
 
 /// With a release before, whose images have another tag: what is upgraded are services that run
@@ -287,7 +292,10 @@ async fn have_their_levels(examples: &[Example]) {
         test.extend(settings.iter().flat_map(|setting| ["--set", setting]));
         let run = lab.run(&test);
         let report = report(&run);
-        println!("{example}: level {}, {}, {}", report["level"], report["stopped_by"], report["without"]);
+        println!(
+            "{example}: level {}, {}, {}",
+            report["level"], report["stopped_by"], report["without"]
+        );
         let stages = report["stages"].as_array().unwrap();
         let upgrade = stages.iter().find(|it| it["stage"] == "upgrade").unwrap();
         let is_upgraded = upgrade["result"] == "passed" && upgrade["lacks"].is_null();

@@ -53,7 +53,8 @@ fn copy(from: &Path, to: &Path) {
 fn with_other_images(text: &str, settings: &[&str]) -> String {
     let line = |line: &str| {
         let Some((before, image)) = line.split_once("image: ") else { return line.to_owned() };
-        let set = |key: &str| settings.iter().find_map(|it| it.strip_prefix(key)?.strip_prefix('='));
+        let set =
+            |key: &str| settings.iter().find_map(|it| it.strip_prefix(key)?.strip_prefix('='));
         let variable = image.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let image = match variable.map(|it| it.split_once(":-").unwrap_or((it, ""))) {
             Some((key, "")) => set(key).unwrap_or("registry.example.org/app:1"),
@@ -71,7 +72,8 @@ fn with_other_images(text: &str, settings: &[&str]) -> String {
 pub fn tag_before(images: &[&str]) {
     for image in images {
         let (name, _) = image.split_once(':').unwrap();
-        let (is, other) = (format!("potluck-test/{image}"), format!("potluck-test/{name}:{BEFORE}"));
+        let (is, other) =
+            (format!("potluck-test/{image}"), format!("potluck-test/{name}:{BEFORE}"));
         let tagged = Command::new("docker").args(["tag", &is, &other]).status().unwrap();
         assert!(tagged.success(), "{is}");
     }

@@ -52,9 +52,7 @@ fn standard_answers(
 ) -> Result<Vec<Value>, Failure> {
     let (usual, part, take, put_back) = match plugin {
         "postgres" => ("db", DATABASE, "pg_dump -U", Some("pg_restore -U")),
-        "mariadb" => {
-            ("db", DATABASE, "try_root\ndump \"$database\"", Some("new=potluck_restore"))
-        }
+        "mariadb" => ("db", DATABASE, "try_root\ndump \"$database\"", Some("new=potluck_restore")),
         "redis" => ("redis", "redis-server", "redis --rdb -", Some("REPLICAOF 127.0.0.1")),
         "sqlite" => ("app", "POTLUCK_FILE", "VACUUM INTO", None),
         _ => return Ok(Vec::new()),

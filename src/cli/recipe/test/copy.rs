@@ -65,7 +65,8 @@ impl Copied {
 
     /// The version to name in the test's repository.
     pub fn tag(&self) -> String {
-        let taken = |tag: &String| matches!(&self.origin, Origin::Other { tag: other, .. } if other == tag);
+        let taken =
+            |tag: &String| matches!(&self.origin, Origin::Other { tag: other, .. } if other == tag);
         let labelled = self.candidate.clone().filter(|tag| !taken(tag));
         labelled.unwrap_or_else(|| UNNAMED.to_owned())
     }
@@ -298,6 +299,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::recipe::Store;
+
+    #[test]
+    fn each_service_changes_where_a_recipe_is_upgraded_onto_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("wiki")).unwrap();
+        let compose = "services: {app: {image: 'a:1'}, db: {image: 'b:1'}}\n";
+        fs::write(folder.path().join("wiki/compose.yml"), compose).unwrap();
+        let recipe = RecipeName::new("wiki").unwrap();
+        let files = Store::new(folder.path()).examine(&recipe, &Version::Newest).unwrap();
+        let text = |hurries, changes| -> Value {
+            let (name, behind) = ("x.yml".to_owned(), "compose.yml".to_owned());
+            let text = Overlay { name, behind, hurries }.text(&files, changes);
+            yaml::document(&text).unwrap()
+        };
+        let label = json!({"labels": {"potluck-test": "upgraded"}});
+        assert_eq!(text(false, true), json!({"services": {"app": label, "db": label}}));
+        assert_eq!(text(false, false), json!({"services": {"app": {}, "db": {}}}));
+        let hurried = text(true, true);
+        assert_eq!(hurried["services"]["db"]["deploy"]["update_config"]["monitor"], "1s");
+        assert_eq!(hurried["services"]["db"]["labels"], label["labels"]);
+    }
 
     #[test]
     fn a_mount_names_a_volume_or_none() {

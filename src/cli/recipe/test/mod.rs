@@ -201,7 +201,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let failed = outcomes.iter().any(|ended| matches!(ended.verdict, Verdict::Failed(_)));
     let below = level.as_ref().zip(args.level).is_some_and(|(level, wanted)| level.level < wanted);
     let report = Report { recipe, version, server, level, warnings, stages: outcomes };
-    session.report(&report, &args.json, |report| match &report.level {
+    session.report_of_texts(&report, &args.json, |report| match &report.level {
         Some(level) => show(&session.ui, level, report.server),
         None => session.ui.out("No level: --only left stages out."),
     })?;

@@ -31,11 +31,9 @@ impl Origin {
                 &Path::new(".").join(folder).display().to_string(),
                 &Version::Newest,
             )?,
-            false => {
-                source::look(session, given, &Version::Named(from.to_owned())).map_err(|failure| {
-                    failure.hint("`--from` also takes a folder with an earlier version")
-                })?
-            }
+            false => source::look(session, given, &Version::Named(from.to_owned())).map_err(
+                |failure| failure.hint("`--from` also takes a folder with an earlier version"),
+            )?,
         };
         let text = files.compose_sources("")?.into_iter().next().map(|source| source.text);
         let labelled = || author::version(&text?).ok().flatten();

@@ -360,8 +360,13 @@ mod tests {
 
     #[test]
     fn a_stage_is_not_begun_without_what_it_needs() {
-        let outcome =
-            |stage, verdict| Outcome { stage, verdict, lacks: None, seconds: Duration::ZERO, commands: vec![] };
+        let outcome = |stage, verdict| Outcome {
+            stage,
+            verdict,
+            lacks: None,
+            seconds: Duration::ZERO,
+            commands: vec![],
+        };
         let all = Stage::ALL;
         let failed = [outcome(Stage::Install, Verdict::Failed("no".into()))];
         assert!(matches!(prevented(Stage::Again, &all, &failed), Some(Verdict::NotRun(_))));

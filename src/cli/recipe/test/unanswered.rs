@@ -31,32 +31,40 @@ impl Unanswered {
         Some(Unanswered { service: name, argv: words, by_input })
     }
 
-    /// As a person would write it, on one line.
+    /// As a person would write it, on one line; of a script the end, which is what it is for,
+    /// most often.
     fn command(&self) -> String {
-        let line = self.argv.join(" ").replace('\n', "; ");
-        match line.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{} …", line[..end].trim_end()),
-            None => line,
+        match self.last_line() {
+            Some(last) => format!("{} … {last}", self.argv[0]),
+            None => self.argv.join(" "),
         }
+    }
+
+    /// The end of what is too long to be shown; none of what is not.
+    fn last_line(&self) -> Option<String> {
+        let all = self.argv.join(" ");
+        if !all.contains('\n') && all.chars().count() <= SHOWN {
+            return None;
+        }
+        let last = all.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+        Some(last.chars().take(PART).collect())
     }
 
     /// The rule that fits it, without its answer.
     fn rule(&self) -> String {
         let service = json(&self.service);
-        let line = self.argv.join(" ");
-        let command = if self.argv.is_empty() {
-            "matches: \"*\"".to_owned()
-        } else if line.contains('\n') || line.chars().count() > SHOWN {
-            // The last line of a script is what it is for, most often.
-            let last = line.lines().rev().map(str::trim).find(|line| !line.is_empty());
-            let part: String = last.unwrap_or_default().chars().take(PART).collect();
-            format!("matches: {}", json(&format!("{} *{part}*", self.argv[0])))
-        } else {
-            let words: Vec<String> = self.argv.iter().map(|word| json(word)).collect();
-            format!("command: [{}]", words.join(", "))
+        let command = match self.last_line() {
+            _ if self.argv.is_empty() => "matches: \"*\"".to_owned(),
+            Some(last) => format!("matches: {}", json(&format!("{} *{last}*", self.argv[0]))),
+            None => {
+                let words: Vec<String> = self.argv.iter().map(|word| json(word)).collect();
+                format!("command: [{}]", words.join(", "))
+            }
         };
         match self.by_input {
-            true => format!("{{service: {service}, {command}, answers: [{{contains: \"…\", stdout: \"…\"}}]}}"),
+            true => format!(
+                "{{service: {service}, {command}, answers: [{{contains: \"…\", stdout: \"…\"}}]}}"
+            ),
             false => format!("{{service: {service}, {command}, stdout: \"…\"}}"),
         }
     }
@@ -101,7 +109,7 @@ mod tests {
             ),
             (
                 &["sh", "-c", script],
-                "sh -c set -eu; client=redis-cli; redis --rdb -;",
+                "sh … redis --rdb -",
                 r#"{service: "db", matches: "sh *redis --rdb -*", stdout: "…"}"#,
             ),
         ] {
