@@ -64,10 +64,10 @@ in a value is a free port, for each app another; `{port2}` to `{port4}` are more
 Exit codes: 0 nothing failed, and --level was reached; 1 a stage failed, or --level was not reached;
 130 interrupted, and what was made is removed.
 
-JSON: {recipe, version, server, level, shows, stopped_by, without, warnings, stages}; `level`, `shows` and
-`stopped_by` are null, and `without` is empty, with --only; a part that the level is without is {stage, what,
-why}; a stage is {stage, result, why, lacks, seconds, commands}, `lacks` what one that passed did not show,
-its result `passed`, `failed`, `not-applicable`, `not-shown` or `not-run`.")]
+JSON: {recipe, version, server, level, shows, stopped_by, without, warnings, stages}; with --only,
+`level`, `shows` and `stopped_by` are null. What the level is `without` is a list of {stage, what,
+why}. A stage is {stage, result, why, lacks, seconds, commands}: its result `passed`, `failed`,
+`not-applicable`, `not-shown` or `not-run`; `lacks` is what one that passed did not show.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE", default_value = ".")]

@@ -123,7 +123,7 @@ mod tests {
                 vec![
                     format!("failed          upgrade        61.2 s  {about}"),
                     "    a".to_owned(),
-                    "    b\u{fffd}[2J".to_owned(),
+                    "    b\u{fffd}".to_owned(),
                     "    $ potluck app new x".to_owned(),
                 ],
             ),
