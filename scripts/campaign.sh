@@ -82,8 +82,8 @@ upstream() {
     cargo test --locked --test deploy upstream:: -- --nocapture --include-ignored --test-threads 1
 }
 
-# The level of every example recipe on a simulated server, of some on the real one, and the table
-# of docs/recipes.md.
+# The level of every example recipe on a simulated server, and of some on the real one, as their
+# READMEs say it.
 levels() {
     engine
     cargo test --locked --test cli recipe_test::every_example -- --nocapture --include-ignored

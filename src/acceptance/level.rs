@@ -26,6 +26,16 @@ pub enum Server {
     Real,
 }
 
+impl Server {
+    /// "on …".
+    pub fn place(self) -> &'static str {
+        match self {
+            Server::Simulated => "on a simulated server",
+            Server::Real => "on a real server",
+        }
+    }
+}
+
 /// How good a recipe is shown to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Level {
@@ -35,13 +45,39 @@ pub struct Level {
     pub shows: &'static str,
     /// What keeps it from the next one; none at 9.
     pub stopped_by: Option<String>,
+    /// What levels up to this one stand for that was not shown, as the recipe has nothing of it.
+    pub without: Vec<Lacking>,
+}
+
+/// A part of a level that was not shown, and lowers it not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    pub stage: Stage,
+    /// The part, in words.
+    pub what: &'static str,
+    pub why: String,
+}
+
+impl Level {
+    /// The level with what it lacks, as one sentence.
+    pub fn sentence(&self, server: Server) -> String {
+        let parts: Vec<&str> = self.without.iter().map(|part| part.what).collect();
+        let without = match parts.split_last() {
+            None => String::new(),
+            Some((one, [])) => format!(", without {one}"),
+            Some((last, others)) => format!(", without {} and {last}", others.join(", ")),
+        };
+        format!("Level {}, {}{without}: {}.", self.level, server.place(), self.shows)
+    }
 }
 
 /// The highest level of which each stage, and each of the levels below it, counts. `warnings`
 /// is the number of lint's.
 pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
-    let reached =
-        |level: u8, stopped_by| Level { level, shows: shows(level, outcomes), stopped_by };
+    let reached = |level: u8, stopped_by| {
+        let (shows, without) = (shows(level, outcomes), without(level, outcomes));
+        Level { level, shows, stopped_by, without }
+    };
     let stop = |below: u8, why: String| reached(below, Some(why));
     for (number, _, stages) in LEVELS {
         for stage in stages {
@@ -64,6 +100,26 @@ pub fn level(outcomes: &[Outcome], server: Server, warnings: usize) -> Level {
         1 => stop(8, "lint has a warning".into()),
         some => stop(8, format!("lint has {some} warnings")),
     }
+}
+
+/// The words of a level that a recipe claims; none for a number that is not one.
+pub(super) fn words(level: u8) -> Option<&'static str> {
+    match level {
+        0 => Some("broken"),
+        _ => LEVELS.iter().find(|(number, ..)| *number == level).map(|(_, words, _)| *words),
+    }
+}
+
+/// Parts of the stages up to a level that were not shown.
+fn without(level: u8, outcomes: &[Outcome]) -> Vec<Lacking> {
+    let counted = |stage: Stage| {
+        LEVELS.iter().any(|(number, _, stages)| *number <= level && stages.contains(&stage))
+    };
+    let lacking = |outcome: &Outcome| {
+        let why = outcome.lacking()?.to_owned();
+        Some(Lacking { stage: outcome.stage, what: outcome.stage.subject(), why })
+    };
+    outcomes.iter().filter(|outcome| counted(outcome.stage)).filter_map(lacking).collect()
 }
 
 /// What a level is, in words. Below the first one, only what failed is broken: what could not be
@@ -93,6 +149,7 @@ mod tests {
             Outcome {
                 stage,
                 verdict: other.map_or(Verdict::Passed, |(_, verdict)| verdict.clone()),
+                lacks: None,
                 seconds: Duration::ZERO,
                 commands: vec![],
             }
@@ -128,6 +185,31 @@ mod tests {
         assert_eq!(level(&outcomes(&[]), Server::Simulated, 0).level, 8);
         assert_eq!(level(&outcomes(&[]), Server::Real, 1).level, 8);
         assert_eq!(level(&[], Server::Real, 0).level, 0);
+    }
+
+    #[test]
+    fn a_level_says_what_it_lacks() {
+        let none = || Verdict::NotApplicable("it has none".into());
+        let mut of = outcomes(&[(Stage::Scenarios, none()), (Stage::Rotate, none())]);
+        for outcome in &mut of {
+            if outcome.stage == Stage::Upgrade {
+                outcome.lacks = Some("no release before".into());
+            }
+        }
+        let found = level(&of, Server::Real, 0);
+        assert_eq!(
+            found.sentence(Server::Real),
+            "Level 9, on a real server, without scenarios, an upgrade from an earlier release and \
+             new secrets: all of it on a real server, and no warning."
+        );
+        assert_eq!(found.without[1].why, "no release before");
+        // What only higher levels ask for is not said of a lower one.
+        of.retain(|outcome| outcome.stage != Stage::Again);
+        assert_eq!(
+            level(&of, Server::Simulated, 0).sentence(Server::Simulated),
+            "Level 2, on a simulated server, without scenarios: its plugins do what their \
+             scenarios say."
+        );
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //!
 //! After YunoHost's package_check, whose levels count only where all lower ones are reached.
 
+mod claim;
 mod junit;
 mod level;
 mod stage;
 
+pub use claim::Claim;
 pub use junit::junit;
-pub use level::{Level, Server, level};
+pub use level::{Lacking, Level, Server, level};
 pub use stage::{Outcome, Stage, Verdict};

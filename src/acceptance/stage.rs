@@ -63,12 +63,29 @@ impl Stage {
                 "a second deploy changes nothing; undeployed and deployed, it has its data"
             }
             Stage::Twice => "two apps of it run at once, each with its own data",
-            Stage::Upgrade => "an app of the release before is upgraded, with its data",
+            Stage::Upgrade => "an app of an earlier version is upgraded, with its data",
             Stage::Restore => "a backup brings the data back after its volumes are gone",
             Stage::EmptySwarm => "a backup brings the app back on a swarm that has nothing of it",
             Stage::Rotate => "it runs on after all of its secrets are new",
             Stage::Domain => "it comes back under another domain, with its data",
             Stage::Neighbour => "a stack that was there before is as it was",
+        }
+    }
+
+    /// What a test lacks that did not show it: "without …".
+    pub fn subject(self) -> &'static str {
+        match self {
+            Stage::Lint => "lint",
+            Stage::Scenarios => "scenarios",
+            Stage::Install => "an install",
+            Stage::Again => "a second install",
+            Stage::Twice => "two apps at once",
+            Stage::Upgrade => "an upgrade from an earlier release",
+            Stage::Restore => "a restore",
+            Stage::EmptySwarm => "a restore on an empty swarm",
+            Stage::Rotate => "new secrets",
+            Stage::Domain => "another domain",
+            Stage::Neighbour => "a neighbour",
         }
     }
 
@@ -132,16 +149,30 @@ impl Verdict {
     }
 }
 
-/// A stage that ended, or was not begun.
+/// A stage that ended, or did not begin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     pub stage: Stage,
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Of one that passed: what it did not show, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
     #[serde(serialize_with = "seconds")]
     pub seconds: Duration,
     /// What was typed, to see it again.
     pub commands: Vec<String>,
+}
+
+impl Outcome {
+    /// Why a level that counts the stage does so without the whole of it.
+    pub fn lacking(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::NotApplicable(why) => Some(why),
+            Verdict::Passed => self.lacks.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 fn seconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -165,6 +196,7 @@ mod tests {
         let outcome = Outcome {
             stage: Stage::EmptySwarm,
             verdict: Verdict::NotShown("one server".into()),
+            lacks: None,
             seconds: Duration::from_millis(1500),
             commands: vec![],
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    acceptance::Claim,
     app::{permission::Permission, recipe_reach},
     compose::{Stack, StackService},
     plugin::{Role, exported_roles},
@@ -45,6 +46,8 @@ pub struct Facts {
     pub reach: Vec<ReachFacts>,
     /// As the README says, else by the licence's text; empty if neither is known.
     pub licence: String,
+    /// The level that the README says its tests reached, [`Claim`]; empty if it says none.
+    pub level: String,
     /// Release notes by version.
     pub notes: BTreeMap<String, String>,
 }
@@ -100,6 +103,7 @@ pub fn facts(checkout: &Checkout) -> Facts {
         plugins: plugins.collect(),
         reach: reach(checkout),
         licence: licence(checkout),
+        level: level(checkout),
         notes: notes(checkout),
     }
 }
@@ -212,6 +216,12 @@ fn licence(checkout: &Checkout) -> String {
         .find(|name| checkout.exists(name));
     let text = file.and_then(|name| checkout.text(name).ok()).unwrap_or_default();
     licence_of(&text).unwrap_or_default().to_owned()
+}
+
+/// What a README says otherwise of a level is none.
+fn level(checkout: &Checkout) -> String {
+    let said = about(checkout).map(|about| about.level).unwrap_or_default();
+    if Claim::parse(&said).is_some() { said } else { String::new() }
 }
 
 /// The family of a licence by its title; versions and exceptions are for its text to say.
@@ -328,6 +338,10 @@ mod tests {
             ),
             ("compose.host.yml", "services: {app: {volumes: ['/srv:/srv']}}\n"),
             ("recipe.yml", "plugins: [{name: a, component: a.wasm, grants: [{exec: app}]}]\n"),
+            (
+                "README.md",
+                "# a\n<!-- metadata -->\n* **Level**: 8 (simulated)\n<!-- endmetadata -->\n",
+            ),
             ("LICENSE", "GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3\n"),
             ("release/1.0.0+1", "First.\u{1b}[2J\n"),
             ("release/next", "Not yet.\n"),
@@ -336,7 +350,7 @@ mod tests {
             facts.reach.iter().map(|it| (it.reach.as_str(), it.overlay.as_str())).collect();
         assert_eq!(reach, [("docker-socket", ""), ("host: /srv", "compose.host.yml")]);
         assert_eq!(facts.plugins[0].grants[0].0, "exec: app");
-        assert_eq!(facts.licence, "AGPL");
+        assert_eq!((facts.licence.as_str(), facts.level.as_str()), ("AGPL", "8 (simulated)"));
         assert_eq!(facts.notes, BTreeMap::from([("1.0.0+1".into(), "First.".into())]));
     }
 

@@ -185,7 +185,8 @@ impl Sink for Renderer {
     }
 }
 
-fn spinner(bars: &MultiProgress, name: &str) -> ProgressBar {
+/// What runs now, on a terminal; nowhere else.
+pub(in crate::cli) fn spinner(bars: &MultiProgress, name: &str) -> ProgressBar {
     let bar = bars.add(ProgressBar::new_spinner());
     bar.set_style(
         ProgressStyle::with_template("{spinner} {msg} {elapsed}")

@@ -97,7 +97,8 @@ impl Ui {
         self.stderr_is_terminal
     }
 
-    pub(super) fn bars(&self) -> &MultiProgress {
+    /// Where spinners are drawn; hidden unless people watch.
+    pub(in crate::cli) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 

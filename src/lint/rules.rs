@@ -221,6 +221,9 @@ rules! {
     ABRA_SH_UNREADABLE: Error "abra-sh-unreadable",
         "versions of configs come from `abra.sh`",
         "make it a text file of the recipe";
+    ANSWERS_INVALID: Error "answers-invalid",
+        "`recipe test` plays what services answer in `tests/simulated.yml`",
+        "correct it as the message says";
     COMPONENT_DIFFERS: Error "component-differs",
         "the component is not the one that `sha256` pins",
         "write its digest into recipe.yml if it is the right one";

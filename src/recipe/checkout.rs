@@ -17,6 +17,8 @@ const MAX_READ: u64 = 64 << 20;
 const MANIFEST: &str = "recipe.yml";
 /// The recipe's sample of an app's settings.
 pub const SAMPLE: &str = ".env.sample";
+/// What services answer on the simulated server of a recipe's test.
+pub const ANSWERS: &str = "tests/simulated.yml";
 /// Read when the settings name no compose files, in this order.
 const COMPOSE_FILES: [&str; 2] = ["compose.yml", "compose.yaml"];
 
@@ -89,7 +91,7 @@ impl Checkout {
         version: Option<String>,
         commit: Option<String>,
     ) -> Result<Self, Error> {
-        let folder = TempDir::new().map_err(|source| failed("a temporary folder", source))?;
+        let folder = TempDir::new().map_err(Error::Temporary)?;
         Self::new(Facts { recipe, version, commit }, folder)
     }
 

@@ -53,6 +53,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("a temporary folder cannot be made")]
+    Temporary(#[source] std::io::Error),
     #[error("recipe.yml: {0}")]
     Manifest(String),
     #[error("potluck has no plugin `std:{given}`")]
@@ -257,6 +259,9 @@ impl Hint for Error {
                 "a fork is named by its address, `git.example.org/org/{recipe}`, and is kept \
                  beside; or remove or rename the folder `recipes/{recipe}` first"
             )),
+            Error::Temporary(_) => {
+                Some("the variable TMPDIR names a folder in which potluck may write".into())
+            }
             Error::Source { .. } => Some(
                 "a recipe comes from an `https://`, `ssh://` or `file://` URL, `user@host:path`, \
                  or a folder written with a slash, `./wordpress`"

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Checkout, Error, PluginEntry, SAMPLE,
+    ANSWERS, Checkout, Error, PluginEntry, SAMPLE,
     abra::{LeftOut, Reason},
     backups,
     manifest::ComponentRef,
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     compose::{self, LoadOptions, Problems, Source, Stack, lint::LintOptions},
+    engine::simulated::Script,
     home::{ConnectionKind, EnvFile, Grant, StackName},
     lint::{Finding, Position, Rule, Severity, rules},
     plugin::{Role, exported_roles},
@@ -47,6 +48,7 @@ pub fn lint(checkout: &Checkout) -> Vec<Finding> {
     lint.functions();
     lint.plugins(services.as_ref());
     lint.connections(&sample);
+    lint.answers();
     lint.findings.into_iter().collect()
 }
 
@@ -457,6 +459,18 @@ impl<'a> Lint<'a> {
                 );
                 self.add(Finding::new(&rules::SECRET_NAME_LONG, message));
             }
+        }
+    }
+
+    /// What services answer in its tests.
+    fn answers(&mut self) {
+        if !self.checkout.exists(ANSWERS) {
+            return;
+        }
+        let read = self.checkout.text(ANSWERS).map_err(|error| error.to_string());
+        if let Err(message) = read.and_then(|text| Script::parse(&text)) {
+            let finding = Finding::new(&rules::ANSWERS_INVALID, message);
+            self.add(finding.at(Position::file(ANSWERS)));
         }
     }
 

@@ -30,7 +30,7 @@ mod tree;
 mod written_grant;
 
 pub use chaos::Chaos;
-pub use checkout::{Checkout, SAMPLE};
+pub use checkout::{ANSWERS, Checkout, SAMPLE};
 pub use checkouts::Checkouts;
 pub use error::Error;
 pub use manifest::{ComponentRef, Manifest, PluginEntry};

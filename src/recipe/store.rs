@@ -439,10 +439,8 @@ impl Store {
             source => self.resolve(source)?,
         };
         let name = source.name()?;
-        let folder = tempfile::Builder::new()
-            .prefix("potluck-look-")
-            .tempdir()
-            .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
+        let folder =
+            tempfile::Builder::new().prefix("potluck-look-").tempdir().map_err(Error::Temporary)?;
         let aside = Store::new(folder.path()).offline(self.offline);
         match &source {
             Source::Folder(folder) => {
@@ -606,7 +604,7 @@ fn private_folder() -> Result<(tempfile::TempDir, cap_std::fs::Dir), Error> {
         .prefix("potluck-recipe-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir()
-        .map_err(|e| io_error(Path::new("a temporary folder"), e))?;
+        .map_err(Error::Temporary)?;
     let into = checkout::open(&folder)?;
     Ok((folder, into))
 }

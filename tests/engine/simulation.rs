@@ -139,8 +139,8 @@ async fn a_program_nobody_scripted_fails_and_says_so() {
     assert_eq!((out.as_str(), code), ("", 127));
     assert_eq!(
         err,
-        "simulated: no answer is scripted for [\"mysql\", \"-e\"]; one is written into \
-         state/simulated/simulated/script.yml, in potluck's folder\n"
+        "simulated: no answer is scripted in the service \"db\" for [\"mysql\",\"-e\"]; one is \
+         written into state/simulated/simulated/script.yml, in potluck's folder\n"
     );
 }
 

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod browser;
 pub mod cli;
 pub mod common;
+pub mod examples;
 pub mod hostile;
 pub mod monitor;
 pub mod nodes;

@@ -7,6 +7,7 @@ use super::{
     html::{Place, code, document, escaped, escaped_lines, link, list, with_code},
 };
 use crate::{
+    acceptance::Claim,
     catalogue::{Facts, Listed},
     home::RecipeName,
 };
@@ -100,8 +101,17 @@ fn has(facts: &Facts) -> String {
         ("Health checks", checks),
         ("Backups", backups),
         ("Roles of its plugins", roles),
+        ("Level of its tests", level(facts)),
         ("Volumes", facts.volumes.to_string()),
     ])
+}
+
+/// As its README says.
+fn level(facts: &Facts) -> String {
+    match Claim::parse(&facts.level) {
+        Some(claim) => escaped(&claim.to_string()),
+        None => "never tested".to_owned(),
+    }
 }
 
 fn asks(facts: &Facts) -> String {
@@ -167,7 +177,7 @@ mod tests {
             "repository": "https://git.a.org/b/wiki.git",
             "versions": [{"1.0.0+1": {"app": {"image": "a", "tag": "1"}}}],
             "potluck": {
-                "services": 2, "health_checks": 1, "volumes": 1, "notes": {"1.0.0+1": "a\nb"},
+                "services": 2, "health_checks": 1, "level": "8 (simulated)", "volumes": 1, "notes": {"1.0.0+1": "a\nb"},
                 "plugins": [{"name": "db", "component": "std:postgres",
                              "grants": [["exec: db", "run programs in the service `db`"]]}],
                 "reach": [{"service": "app", "reach": "host: /srv",
@@ -180,6 +190,7 @@ mod tests {
             "app: read and write <code>/srv</code> on the node (<code>host: /srv</code>)",
             "run programs in the service <code>db</code> (<code>exec: db</code>)",
             "1 of 2 services",
+            "level 8 on a simulated server (can be changed); never tested on a real server",
             "<div class=\"notes\">a\nb</div>",
             "app: <code>a:1</code>",
         ] {

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
+use serde_json::json;
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -16,6 +17,9 @@ use crate::engine::{Chunk, Error, Exec, ExecSession, Stream};
 /// Size of pipes and of pieces of files, in bytes.
 const PIECE: usize = 64 * 1024;
 
+/// How it begins that a program has no answer: the service and the arguments follow, as JSON.
+pub const UNANSWERED: &str = "simulated: no answer is scripted in the service ";
+
 /// How much of an input is looked at for an answer, in bytes.
 const LONGEST_QUESTION: u64 = 1024 * 1024;
 
@@ -24,15 +28,16 @@ pub(super) fn start(
     id: String,
     endpoint: &str,
     server: &str,
+    service: &str,
     exec: &Exec,
     rule: Option<ExecRule>,
     files: Files,
 ) -> ExecSession {
+    let unanswered = format!("{UNANSWERED}{} for {}", json!(service), json!(exec.argv));
     let rule = rule.unwrap_or_else(|| ExecRule {
         stderr: format!(
-            "simulated: no answer is scripted for {:?}; one is written into \
-             state/simulated/{server}/script.yml, in potluck's folder\n",
-            exec.argv
+            "{unanswered}; one is written into state/simulated/{server}/script.yml, in potluck's \
+             folder\n"
         ),
         exit_code: 127,
         ..ExecRule::default()
@@ -45,7 +50,8 @@ pub(super) fn start(
     };
     let (chunks, output) = mpsc::channel(4);
     let (ended, exit) = oneshot::channel();
-    let answer = Player { rule, files, chunks, terminal: exec.terminal.is_some() };
+    let terminal = exec.terminal.is_some();
+    let answer = Player { rule, files, chunks, terminal, unanswered };
     let broken = Error::Unreachable {
         endpoint: endpoint.to_owned(),
         reason: "the output of the program was cut off".to_owned(),
@@ -79,6 +85,8 @@ struct Player {
     files: Files,
     chunks: mpsc::Sender<Result<Chunk, Error>>,
     terminal: bool,
+    /// That there is no answer.
+    unanswered: String,
 }
 
 impl Player {
@@ -86,10 +94,15 @@ impl Player {
     async fn play(self, input: Option<DuplexStream>) -> Option<i64> {
         let played = match (self.rule.answers.is_empty(), input) {
             (false, Some(input)) => self.answer(input).await,
-            (_, input) => self.streams(input).await.map(|()| self.rule.exit_code),
+            (_, input) => self.streams(input).await.map(|()| Some(self.rule.exit_code)),
         };
         let code = match played {
-            Ok(code) => code,
+            Ok(Some(code)) => code,
+            Ok(None) => {
+                let text = format!("{} with this input\n", self.unanswered);
+                self.say(Stream::Stderr, Bytes::from(text)).await;
+                1
+            }
             Err(error) => {
                 let text = format!("simulated: {error}\n");
                 self.say(Stream::Stderr, Bytes::from(text)).await;
@@ -99,24 +112,25 @@ impl Player {
         (!self.rule.dies).then_some(code)
     }
 
-    /// Answers by what the input holds; its exit code.
-    async fn answer(&self, input: DuplexStream) -> io::Result<i64> {
+    /// Answers by what the input holds; its exit code, or none where no answer fits.
+    async fn answer(&self, input: DuplexStream) -> io::Result<Option<i64>> {
         let mut text = Vec::new();
         let mut input = input.take(LONGEST_QUESTION);
         input.read_to_end(&mut text).await?;
         let said = String::from_utf8_lossy(&text);
         let Some(answer) = self.rule.answers.iter().find(|a| said.contains(&a.contains)) else {
-            return Err(io::Error::other("no answer is scripted for this input"));
+            return Ok(None);
         };
         if let Some(file) = &answer.stdin_file {
             tokio::fs::write(self.files.of_rule(file)?, &text).await?;
         }
         self.say(Stream::Stdout, Bytes::from(answer.stdout.clone())).await;
-        Ok(answer.exit_code)
+        Ok(Some(answer.exit_code))
     }
 
     async fn streams(&self, input: Option<DuplexStream>) -> io::Result<()> {
         self.say(Stream::Stdout, Bytes::from(self.rule.stdout.clone())).await;
+        self.say(Stream::Stdout, Bytes::from(self.rule.stdout_hex.clone())).await;
         if let Some(file) = &self.rule.stdout_file {
             let path = self.files.of_rule(file)?;
             let file = File::open(&path).await.map_err(|error| {

@@ -32,6 +32,7 @@ use futures_util::{
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
+pub use exec::UNANSWERED;
 pub use script::{Answer, ExecRule, Script, TaskRule};
 
 use super::{
@@ -116,9 +117,8 @@ impl Simulated {
         };
         let failed = |source| Error::Io { action: format!("read {}", path.display()), source };
         match std::fs::read_to_string(&path) {
-            Ok(text) => serde_saphyr::from_str(&text).map_err(|error| {
-                failed(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
-            }),
+            Ok(text) => Script::parse(&text)
+                .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Script::default()),
             Err(error) => Err(failed(error)),
         }
@@ -518,25 +518,27 @@ impl Engine for Simulated {
         id: &str,
         exec: &Exec,
     ) -> Result<ExecSession, Error> {
-        let (rule, files) = self
+        let (service, rule, files) = self
             .alter(|state, script| {
                 let found = state.container(container).ok_or_else(|| missing(container))?;
+                let subject = tick::subject(found.0, found.1);
                 let files = Files::new(&self.volumes, container, found.0, found.1);
                 let is_there = |file: &str| files.of_rule(file)?.try_exists();
                 let rule = script
-                    .exec(tick::subject(found.0, found.1), &exec.argv, is_there)
+                    .exec(subject, &exec.argv, is_there)
                     .map_err(|source| Error::Io {
                         action: "look for the file of a rule".into(),
                         source,
                     })?
                     .cloned();
-                Ok((rule, files))
+                Ok((subject.name().to_owned(), rule, files))
             })
             .await?;
         Ok(exec::start(
             id.to_owned(),
             ENDPOINT,
             self.store.server().unwrap_or(ENDPOINT),
+            &service,
             exec,
             rule,
             files,

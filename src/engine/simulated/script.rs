@@ -36,9 +36,10 @@
 
 use std::io;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::pattern::{fits, fits_any, fits_command};
+use crate::yaml;
 
 /// The whole script.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -102,6 +103,9 @@ pub struct ExecRule {
     pub stdin_file: Option<String>,
     /// Standard output begins with this text,
     pub stdout: String,
+    /// continues with these bytes, written as hexadecimal digits,
+    #[serde(deserialize_with = "hexadecimal")]
+    pub stdout_hex: Vec<u8>,
     /// continues with this file of a volume,
     pub stdout_file: Option<String>,
     /// and ends with what came in through standard input.
@@ -143,7 +147,22 @@ pub(super) struct Subject<'a> {
     pub image: &'a str,
 }
 
+fn hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    hex::decode(&digits).map_err(|_| de::Error::custom("expected hexadecimal digits, two a byte"))
+}
+
 impl Script {
+    /// Reads the text of a script; an empty one has no rules.
+    ///
+    /// # Errors
+    /// The sentence with its line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let script: Option<Script> =
+            serde_saphyr::from_str(text).map_err(|error| yaml::message(&error))?;
+        Ok(script.unwrap_or_default())
+    }
+
     pub(super) fn task(&self, subject: Subject<'_>) -> Option<&TaskRule> {
         self.tasks.iter().find(|rule| {
             subject.is(rule.service.as_deref()) && fits_any(rule.image.as_deref(), subject.image)
@@ -169,14 +188,20 @@ impl Script {
     }
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     fn is(&self, pattern: Option<&str>) -> bool {
         let Some(pattern) = pattern else { return true };
-        let short = self
-            .stack
-            .and_then(|stack| self.service.strip_prefix(stack))
-            .and_then(|rest| rest.strip_prefix('_'));
-        fits(pattern, self.service) || short.is_some_and(|short| fits(pattern, short))
+        fits(pattern, self.service) || self.short().is_some_and(|short| fits(pattern, short))
+    }
+
+    /// Its name within the stack.
+    fn short(&self) -> Option<&'a str> {
+        self.service.strip_prefix(self.stack?)?.strip_prefix('_')
+    }
+
+    /// Its shortest name that a rule may have.
+    pub(super) fn name(&self) -> &'a str {
+        self.short().unwrap_or(self.service)
     }
 }
 
@@ -223,6 +248,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(script.exec[0].stdout_file.as_deref(), Some("data:dump.sql"));
-        assert!(serde_saphyr::from_str::<Script>("exec:\n  - servise: db\n").is_err());
+        for (text, expected) in [
+            ("exec:\n  - servise: db\n", "line 2"),
+            ("exec:\n- {stdout_hex: 0xff}\n", "hexadecimal digits"),
+            ("exec: {}\n", "line 1"),
+        ] {
+            let error = Script::parse(text).unwrap_err();
+            assert!(error.contains(expected), "{text:?}: {error}");
+        }
+        assert_eq!(Script::parse("# nothing\n"), Ok(Script::default()));
+        let bytes = Script::parse("exec:\n- {stdout_hex: \"52ff\"}\n").unwrap();
+        assert_eq!(bytes.exec[0].stdout_hex, b"R\xff");
     }
 }

@@ -68,6 +68,8 @@ pub struct About {
     /// Of the web, or empty.
     pub website: String,
     pub licence: String,
+    /// The level that its tests reached: `8 (simulated), 9 (real)`.
+    pub level: String,
 }
 
 /// What the README of a recipe says.
@@ -242,6 +244,7 @@ impl About {
             description: description(readme),
             website: if is_web { website } else { String::new() },
             licence: licence.into_iter().find(|value| !value.is_empty()).unwrap_or_default(),
+            level: metadata.value("Level"),
         }
     }
 }

@@ -152,7 +152,7 @@ pub(in crate::recipe) fn private() -> Result<TempDir, Error> {
         .prefix("potluck-git-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir()
-        .map_err(|source| Error::Io { path: "a temporary folder".into(), source })
+        .map_err(Error::Temporary)
 }
 
 fn give_packs(ours: &Folder, theirs: &Folder) -> Result<(), Unreadable> {

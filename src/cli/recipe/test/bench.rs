@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answers::script,
-    copy::{ANSWERS, Copied, SECRETS},
+    copy::{Copied, Overlay, SECRETS},
+    origin::Origin,
     sweep::{self, DIGITS, MARK},
+    unanswered::Unanswered,
 };
 use crate::{
     acceptance::Server,
@@ -38,7 +40,7 @@ pub const SERVER: &str = "test";
 pub const EMPTY: &str = "empty";
 
 /// The overlay of the test's own.
-const HURRY: &str = "compose.potluck-test.yml";
+const OVERLAY: &str = "compose.potluck-test.yml";
 
 /// The servers that a test happens on.
 pub struct Place {
@@ -96,7 +98,7 @@ pub struct Ran {
 #[derive(Debug)]
 pub enum Stop {
     Failed(String),
-    /// Only a real server, or an answer in [`ANSWERS`], could show it.
+    /// Only a real server, or an answer of the recipe's own, could show it.
     NotShown(String),
     NotApplicable(String),
     Interrupted,
@@ -181,9 +183,7 @@ impl Bench {
             typed: vec![],
             networks: 0,
         };
-        if server == Server::Simulated {
-            bench.hurry()?;
-        }
+        bench.overlay()?;
         bench.recipe.write(&bench.path().join(bench.recipe.name.as_str()))?;
         Ok(bench)
     }
@@ -193,24 +193,23 @@ impl Bench {
         self.agrees = true;
     }
 
-    /// Adds an overlay with which a simulated swarm does not wait as long as a real one would.
-    fn hurry(&mut self) -> Result<(), Failure> {
+    /// Adds an overlay with which a simulated swarm does not wait as long as a real one would,
+    /// and with which services change where the recipe is upgraded onto itself.
+    fn overlay(&mut self) -> Result<(), Failure> {
+        let hurries = self.server == Server::Simulated;
+        if !hurries && !matches!(self.recipe.origin, Origin::Itself(_)) {
+            return Ok(());
+        }
         let given = self.settings.iter().rev().find_map(|it| it.strip_prefix("COMPOSE_FILE="));
-        let files = match given {
+        let behind = match given {
             Some(files) => files.to_owned(),
             None => self.recipe.compose_file()?,
         };
-        let services: String = self
-            .recipe
-            .services(&files)?
-            .iter()
-            .map(|name| format!("  {name}: {{deploy: {{update_config: {{monitor: 1s}}}}}}\n"))
-            .collect();
-        if services.is_empty() {
-            return Ok(());
+        // Files without a service are for the first command to refuse.
+        if self.recipe.has_services(&behind) {
+            self.settings.push(format!("COMPOSE_FILE={behind}:{OVERLAY}"));
+            self.recipe.overlay = Some(Overlay { name: OVERLAY.to_owned(), behind, hurries });
         }
-        self.recipe.overlay = Some((HURRY.to_owned(), format!("services:\n{services}")));
-        self.settings.push(format!("COMPOSE_FILE={files}:{HURRY}"));
         Ok(())
     }
 
@@ -302,13 +301,11 @@ impl Bench {
         let said = ran.stderr[from..].trim();
         let said = if said.is_empty() { "it said nothing" } else { said };
         let why = format!("exit code {}: {}", ran.code, clean_lines(said));
-        let unscripted = ran.stderr.contains("simulated: no answer is scripted");
-        match unscripted && self.server == Server::Simulated {
-            true => Stop::NotShown(format!(
-                "a simulated server runs no programs, and {ANSWERS} has no answer for one: \
-                 --server names a real one"
-            )),
-            false => Stop::Failed(why),
+        match Unanswered::of(&ran.stderr) {
+            Some(unanswered) if self.server == Server::Simulated => {
+                Stop::NotShown(clean_lines(&unanswered.to_string()))
+            }
+            _ => Stop::Failed(why),
         }
     }
 

@@ -1,9 +1,10 @@
-//! The recipe that is tested, and the release before, as a repository of the test's own.
+//! The recipe that is tested, and what is upgraded to it, as a repository of the test's own.
 
-use std::{fs, io, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, io, path::Path, process::Command};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::origin::{self, Origin};
 use crate::{
     cli::{failure::Failure, recipe::source, session::Session},
     home::{EnvFile, RecipeName},
@@ -17,12 +18,19 @@ pub struct Copied {
     pub name: RecipeName,
     /// Its version; none where its files name none.
     pub candidate: Option<String>,
-    /// The newest release that is another one.
-    pub previous: Option<String>,
     pub files: Checkout,
-    before: Option<Checkout>,
-    /// A file that is added to both, with its name.
-    pub overlay: Option<(String, String)>,
+    pub origin: Origin,
+    pub overlay: Option<Overlay>,
+}
+
+/// A file that the test adds to each version.
+#[derive(Debug)]
+pub struct Overlay {
+    pub name: String,
+    /// The compose files that it comes after, `:` between them.
+    pub behind: String,
+    /// Whether an update is not watched as long as on a real swarm.
+    pub hurries: bool,
 }
 
 /// The version of what is tested, in the test's repository, where nothing else says one.
@@ -31,51 +39,66 @@ const UNNAMED: &str = "99.0.0+test";
 pub const SETTINGS: &str = "tests/settings.env";
 /// The folder with values of secrets that are an operator's to insert, one file each.
 pub const SECRETS: &str = "tests/secrets";
-/// The file with what services answer on a simulated server.
-pub const ANSWERS: &str = "tests/simulated.yml";
+
+/// A version that is written: its tag, its files, and whether each of its services has to
+/// change.
+type Written<'a> = (String, &'a Checkout, bool);
 
 impl Copied {
-    /// Reads it, and the release before. Nothing is added to the operator's folder.
-    pub fn of(session: &Session, given: &str, version: &Version) -> Result<Self, Failure> {
+    /// Reads it, and what is upgraded to it: what `from` names, else the release before. Nothing
+    /// is added to the operator's folder.
+    pub fn of(
+        session: &Session,
+        given: &str,
+        version: &Version,
+        from: Option<&str>,
+    ) -> Result<Self, Failure> {
         let files = source::look(session, given, version)?;
-        let candidate = files.version.clone();
-        let mut before = None;
-        // A folder's own files may be about to become the release after the newest one.
-        for release in source::releases(session, given)? {
-            if Some(&release) == candidate.as_ref() {
-                continue;
-            }
-            match source::look(session, given, &Version::Named(release.clone())) {
-                Ok(found) => {
-                    before = Some((release, found));
-                    break;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        let (previous, before) = before.unzip();
-        Ok(Copied { name: files.recipe.clone(), candidate, previous, files, before, overlay: None })
+        is_recipe(&files, given)?;
+        let origin = match from {
+            Some(from) => Origin::named(session, given, from)?,
+            None => Origin::before(session, given, &files)?,
+        };
+        let (name, candidate) = (files.recipe.clone(), files.version.clone());
+        Ok(Copied { name, candidate, files, origin, overlay: None })
     }
 
     /// The version to name in the test's repository.
     pub fn tag(&self) -> String {
-        let labelled = self.candidate.clone().filter(|it| Some(it) != self.previous.as_ref());
+        let taken =
+            |tag: &String| matches!(&self.origin, Origin::Other { tag: other, .. } if other == tag);
+        let labelled = self.candidate.clone().filter(|tag| !taken(tag));
         labelled.unwrap_or_else(|| UNNAMED.to_owned())
     }
 
-    /// Makes the repository in this folder: a commit with a tag for each of the two.
+    /// The versions to upgrade from, and to.
+    pub fn upgrade(&self) -> (String, String) {
+        let tag = self.tag();
+        match &self.origin {
+            Origin::Other { tag: before, .. } => (before.clone(), tag),
+            Origin::Itself(_) => {
+                let after = origin::after(&tag);
+                (tag, after)
+            }
+        }
+    }
+
+    /// Makes the repository in this folder: a commit with a tag for each version, the tested one
+    /// last, as its files are what lint reads.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
         let broken = |error: io::Error| Failure::io("copying the recipe failed", &error);
         fs::create_dir_all(folder).map_err(broken)?;
         git(folder, &["init", "--quiet"])?;
-        let releases =
-            [(self.previous.clone(), self.before.as_ref()), (Some(self.tag()), Some(&self.files))];
-        for (tag, checkout) in releases {
-            let (Some(tag), Some(checkout)) = (tag, checkout) else { continue };
+        let other: Written<'_> = match &self.origin {
+            Origin::Other { tag, files } => (tag.clone(), files, false),
+            Origin::Itself(_) => (self.upgrade().1, &self.files, true),
+        };
+        for (tag, checkout, changes) in [other, (self.tag(), &self.files, false)] {
             empty(folder).map_err(broken)?;
             files(checkout.path(), folder).map_err(broken)?;
-            if let Some((name, text)) = &self.overlay {
-                fs::write(folder.join(name), text).map_err(broken)?;
+            if let Some(overlay) = &self.overlay {
+                let text = overlay.text(checkout, changes);
+                fs::write(folder.join(&overlay.name), text).map_err(broken)?;
             }
             git(folder, &["add", "--all", "--force"])?;
             git(folder, &["commit", "--quiet", "--allow-empty", "--message", &tag])?;
@@ -97,38 +120,19 @@ impl Copied {
 
     /// The compose files that the sample names, `:` between them.
     pub fn compose_file(&self) -> Result<String, Failure> {
-        let sample = self.files.sample()?.unwrap_or_default();
-        // What is wrong with it, the first command says.
-        let named = EnvFile::parse(".env.sample", &sample)
-            .ok()
-            .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned));
-        Ok(named.unwrap_or_else(|| "compose.yml".into()))
+        compose_file(&self.files)
     }
 
-    /// The services that these compose files name, `:` between them.
-    pub fn services(&self, compose_file: &str) -> Result<Vec<String>, Failure> {
-        let maps = self.service_maps(compose_file)?;
-        let mut names: Vec<String> = maps.iter().flat_map(|map| map.keys().cloned()).collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
+    /// Whether these compose files name a service.
+    pub fn has_services(&self, compose_file: &str) -> bool {
+        !service_maps(&self.files, compose_file).is_empty()
     }
 
     /// The first volume that a service of the sample mounts, by its name in the compose file.
     pub fn volume_of(&self, service: &str) -> Result<Option<String>, Failure> {
-        let maps = self.service_maps(&self.compose_file()?)?;
+        let maps = service_maps(&self.files, &self.compose_file()?);
         let mounts = maps.iter().filter_map(|map| map.get(service)?["volumes"].as_array());
         Ok(mounts.flatten().find_map(volume).map(str::to_owned))
-    }
-
-    fn service_maps(&self, compose_file: &str) -> Result<Vec<Map<String, Value>>, Failure> {
-        let mut maps = vec![];
-        for source in self.files.compose_sources(compose_file)? {
-            // What is wrong with it, lint says.
-            let Ok(document) = yaml::document(&source.text) else { continue };
-            maps.extend(document["services"].as_object().cloned());
-        }
-        Ok(maps)
     }
 
     /// The names of the plugins that are its own.
@@ -149,6 +153,70 @@ impl Copied {
         };
         self.files.manifest.plugins.iter().filter_map(of).collect()
     }
+}
+
+impl Overlay {
+    /// The file for one version. Containers of services that have to change get a label.
+    fn text(&self, of: &Checkout, changes: bool) -> String {
+        let maps = service_maps(of, &self.behind);
+        let names: BTreeSet<&String> = maps.iter().flat_map(Map::keys).collect();
+        let mut services = Map::new();
+        for name in names {
+            let mut service = json!({});
+            if self.hurries {
+                service["deploy"] = json!({"update_config": {"monitor": "1s"}});
+            }
+            if changes {
+                service["labels"] = json!({"potluck-test": "upgraded"});
+            }
+            services.insert(name.clone(), service);
+        }
+        // JSON is YAML.
+        json!({"services": services}).to_string()
+    }
+}
+
+/// Whether there is anything to test.
+fn is_recipe(files: &Checkout, given: &str) -> Result<(), Failure> {
+    let named = compose_file(files)?;
+    let first = named.split(':').next().unwrap_or_default();
+    if files.exists(first) {
+        return Ok(());
+    }
+    let has_sample = files.sample()?.is_some();
+    Err(match has_sample {
+        true => Failure::new(format!(
+            "the recipe has no {first}, the first compose file that `.env.sample` names"
+        )),
+        false => Failure::new(format!("`{given}` has no {first}, so it is not a recipe's folder"))
+            .hint(
+                "test a recipe by its folder, `potluck recipe test ./wiki`, or by its name; \
+                 `potluck recipe new NAME` makes one, with `--from FILE` out of an app's compose \
+                 file",
+            ),
+    })
+}
+
+/// The compose files that a version's sample names, `:` between them.
+fn compose_file(files: &Checkout) -> Result<String, Failure> {
+    let sample = files.sample()?.unwrap_or_default();
+    // What is wrong with it, the first command says.
+    let named = EnvFile::parse(".env.sample", &sample)
+        .ok()
+        .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned));
+    let usual = || match files.exists("compose.yml") || !files.exists("compose.yaml") {
+        true => "compose.yml".to_owned(),
+        false => "compose.yaml".to_owned(),
+    };
+    Ok(named.filter(|named| !named.is_empty()).unwrap_or_else(usual))
+}
+
+/// The services of each compose file that can be read; of the others, the first command says
+/// what is wrong.
+fn service_maps(files: &Checkout, compose_file: &str) -> Vec<Map<String, Value>> {
+    let sources = files.compose_files(compose_file).into_iter().flatten();
+    let documents = sources.filter_map(|source| yaml::document(&source.text).ok());
+    documents.filter_map(|document| document["services"].as_object().cloned()).collect()
 }
 
 /// The volume of a mount in either form; none where a folder or memory is mounted.
@@ -231,6 +299,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::recipe::Store;
+
+    #[test]
+    fn each_service_changes_where_a_recipe_is_upgraded_onto_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("wiki")).unwrap();
+        let compose = "services: {app: {image: 'a:1'}, db: {image: 'b:1'}}\n";
+        fs::write(folder.path().join("wiki/compose.yml"), compose).unwrap();
+        let recipe = RecipeName::new("wiki").unwrap();
+        let files = Store::new(folder.path()).examine(&recipe, &Version::Newest).unwrap();
+        let text = |hurries, changes| -> Value {
+            let (name, behind) = ("x.yml".to_owned(), "compose.yml".to_owned());
+            let text = Overlay { name, behind, hurries }.text(&files, changes);
+            yaml::document(&text).unwrap()
+        };
+        let label = json!({"labels": {"potluck-test": "upgraded"}});
+        assert_eq!(text(false, true), json!({"services": {"app": label, "db": label}}));
+        assert_eq!(text(false, false), json!({"services": {"app": {}, "db": {}}}));
+        let hurried = text(true, true);
+        assert_eq!(hurried["services"]["db"]["deploy"]["update_config"]["monitor"], "1s");
+        assert_eq!(hurried["services"]["db"]["labels"], label["labels"]);
+    }
 
     #[test]
     fn a_mount_names_a_volume_or_none() {

@@ -4,24 +4,26 @@ mod answers;
 mod bench;
 mod copy;
 mod neighbour;
+mod origin;
+mod results;
 mod stages;
 mod sweep;
+mod unanswered;
 mod witness;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    acceptance::{Level, Outcome as Ended, Server, Stage, Verdict, junit, level},
+    acceptance::{Lacking, Level, Outcome as Ended, Server, Stage, Verdict, junit, level},
     cli::{
         arguments::{JsonArg, duration},
         exit::Exit,
         failure::{Failure, Outcome},
         session::{Session, wait_cancelling},
-        table::Table,
-        ui::{Ui, clean},
+        ui::clean,
     },
     home::ServerName,
 };
@@ -29,11 +31,12 @@ use crate::{
 use super::source::VersionArg;
 use bench::{Bench, Place};
 use copy::Copied;
+use results::{Results, show};
 
 /// Test a recipe as its users will use it, to a level of 0 to 9.
 ///
 /// Installs apps of it, installs them again, beside each other and beside a stack of others,
-/// upgrades one from the release before, restores a backup after a loss and on an empty swarm,
+/// upgrades one from the release before (from itself where there is none), restores a backup after a loss and on an empty swarm,
 /// gives them new secrets and another domain, and looks each time whether the data is there.
 /// A level counts only with all below it.
 ///
@@ -47,11 +50,13 @@ Examples:
   potluck recipe test wiki 1.3.0+6.4.5 --server lab --level 7
   potluck recipe test . --junit report.xml
   potluck recipe test . --only install,restore --keep
+  potluck recipe test ./wiki --from ~/wiki-of-last-year --only upgrade
 
 Levels: 1 lint has no errors, and it installs; 2 the scenarios of its plugins pass; 3 it installs
 again; 4 two at once, and neighbours are untouched; 5 it is upgraded; 6 it is restored; 7 on an
 empty swarm, too; 8 secrets and domain change; 9 all of it on a real server, without a warning.
-docs/recipes.md says more.
+What a recipe has nothing of lowers no level, and is said with it: \"without a restore\". With --only
+there is no level. docs/recipes.md says more.
 
 Settings: those of `.env.sample`, then of the recipe's `tests/settings.env`, then of --set. `{port}`
 in a value is a free port, for each app another; `{port2}` to `{port4}` are more of them.
@@ -59,8 +64,10 @@ in a value is a free port, for each app another; `{port2}` to `{port4}` are more
 Exit codes: 0 nothing failed, and --level was reached; 1 a stage failed, or --level was not reached;
 130 interrupted, and what was made is removed.
 
-JSON: {recipe, version, server, level, shows, stopped_by, warnings, stages}; a stage is {stage, result, why,
-seconds, commands}, its result `passed`, `failed`, `not-applicable`, `not-shown` or `not-run`.")]
+JSON: {recipe, version, server, level, shows, stopped_by, without, warnings, stages}; with --only,
+`level`, `shows` and `stopped_by` are null. What the level is `without` is a list of {stage, what,
+why}. A stage is {stage, result, why, lacks, seconds, commands}: its result `passed`, `failed`,
+`not-applicable`, `not-shown` or `not-run`; `lacks` is what one that passed did not show.")]
 pub struct Args {
     /// The recipe: its name, its folder, or the URL of its git repository
     #[arg(value_name = "RECIPE", default_value = ".")]
@@ -77,7 +84,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME", requires = "server")]
     empty_server: Option<ServerName>,
 
-    /// Only these stages, and what they need
+    /// Upgrade from this version of the recipe, or from this folder [default: the release before]
+    #[arg(long, value_name = "VERSION|FOLDER")]
+    from: Option<String>,
+
+    /// Only these stages, and what they need; without a level
     #[arg(long, value_name = "STAGE", value_delimiter = ',', value_parser = stage())]
     only: Vec<String>,
 
@@ -86,7 +97,7 @@ pub struct Args {
     set: Vec<String>,
 
     /// Fail below this level
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=9))]
+    #[arg(long, value_name = "N", conflicts_with = "only", value_parser = clap::value_parser!(u8).range(0..=9))]
     level: Option<u8>,
 
     /// Write the results into this file, as JUnit's XML
@@ -118,11 +129,31 @@ struct Report {
     recipe: String,
     version: Option<String>,
     server: Server,
-    #[serde(flatten)]
-    level: Level,
+    /// None where stages were left out.
+    #[serde(flatten, serialize_with = "flat")]
+    level: Option<Level>,
     /// Of lint.
     warnings: usize,
     stages: Vec<Ended>,
+}
+
+/// The keys of a level, also where there is none.
+fn flat<S: Serializer>(level: &Option<Level>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Flat<'a> {
+        level: Option<u8>,
+        shows: Option<&'static str>,
+        stopped_by: Option<&'a str>,
+        without: &'a [Lacking],
+    }
+    let level = level.as_ref();
+    Flat {
+        level: level.map(|it| it.level),
+        shows: level.map(|it| it.shows),
+        stopped_by: level.and_then(|it| it.stopped_by.as_deref()),
+        without: level.map(|it| it.without.as_slice()).unwrap_or_default(),
+    }
+    .serialize(serializer)
 }
 
 pub fn run(args: &Args, session: &Session) -> Outcome {
@@ -132,7 +163,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     if let Some(file) = &args.junit {
         fs::write(file, "").map_err(|error| unwritable(file, error))?;
     }
-    let copied = Copied::of(session, &args.recipe, &args.version.of(session, &args.recipe)?)?;
+    let version = args.version.of(session, &args.recipe)?;
+    let copied = Copied::of(session, &args.recipe, &version, args.from.as_deref())?;
     let place = Place::of(session, args.server.as_ref(), args.empty_server.as_ref())?;
     let server = place.server();
     let cancel = CancellationToken::new();
@@ -146,7 +178,8 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         for line in bench.clear_older().await {
             session.ui.warn(clean(&line));
         }
-        let tested = stages::all(&mut bench, &wanted, &mut |ended| tell(&session.ui, ended)).await;
+        let mut results = Results::new(&session.ui, args.json.json);
+        let tested = stages::all(&mut bench, &wanted, &mut results).await;
         if args.keep {
             let folder = bench.keep();
             session.ui.say(format_args!(
@@ -160,14 +193,18 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         tested
     })?;
+    let level = (wanted == Stage::ALL).then(|| level(&outcomes, server, warnings));
     if let Some(file) = &args.junit {
-        fs::write(file, junit(&recipe, &outcomes)).map_err(|error| unwritable(file, error))?;
+        let xml = junit(&recipe, &outcomes, level.as_ref().map(|level| (level, server)));
+        fs::write(file, xml).map_err(|error| unwritable(file, error))?;
     }
-    let level = level(&outcomes, server, warnings);
     let failed = outcomes.iter().any(|ended| matches!(ended.verdict, Verdict::Failed(_)));
-    let below = args.level.is_some_and(|wanted| level.level < wanted);
+    let below = level.as_ref().zip(args.level).is_some_and(|(level, wanted)| level.level < wanted);
     let report = Report { recipe, version, server, level, warnings, stages: outcomes };
-    session.report(&report, &args.json, |report| show(session, report))?;
+    session.report_of_texts(&report, &args.json, |report| match &report.level {
+        Some(level) => show(&session.ui, level, report.server),
+        None => session.ui.out("No level: --only left stages out."),
+    })?;
     if let (Some(wanted), true) = (args.level, below) {
         session.ui.warn(format_args!("level {wanted} was asked for"));
     }
@@ -188,40 +225,6 @@ fn wanted(only: &[String]) -> Vec<Stage> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
-}
-
-/// A stage that just ended.
-fn tell(ui: &Ui, ended: &Ended) {
-    let why = ended.verdict.why().map(|why| format!(": {}", clean(why))).unwrap_or_default();
-    let seconds = ended.seconds.as_secs_f64();
-    ui.say(format_args!("{} {} ({seconds:.1} s){why}", ended.stage, ended.verdict.word()));
-    if matches!(ended.verdict, Verdict::Failed(_)) {
-        for command in &ended.commands {
-            ui.say(format_args!("  $ {}", clean(command)));
-        }
-    }
-}
-
-fn show(session: &Session, report: &Report) -> Result<(), Failure> {
-    let mut table = Table::new(&["STAGE", "RESULT", "SECONDS", "SHOWS"]);
-    for ended in &report.stages {
-        let seconds = format!("{:.1}", ended.seconds.as_secs_f64());
-        let (stage, word) = (ended.stage.name(), ended.verdict.word());
-        table.row([stage, word, seconds.as_str(), ended.stage.about()]);
-    }
-    table.print(&session.ui)?;
-    let at = report.level.level;
-    let what = report.level.shows;
-    let on = match report.server {
-        Server::Simulated => "on a simulated server",
-        Server::Real => "on a real server",
-    };
-    session.ui.out_lines(format_args!("Level {at}, {on}: {what}."))?;
-    if let Some(why) = &report.level.stopped_by {
-        let first = why.lines().next().unwrap_or_default();
-        session.ui.say(format_args!("Not {}, because {}", at + 1, clean(first)));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::{
     bench::{App, Bench, EMPTY, SERVER, Stop},
     neighbour::Neighbour,
+    origin::Origin,
+    results::Results,
     witness::Witness,
 };
 use crate::{
@@ -25,33 +27,43 @@ struct Made {
     warnings: usize,
 }
 
-/// Carries out the stages that are wanted, in their order; `told` hears of each. With the number
-/// of lint's warnings.
+/// Carries out the stages that are wanted, in their order, and shows them. With the number of
+/// lint's warnings.
 ///
 /// # Errors
-/// When it is interrupted.
+/// When it is interrupted, or the results cannot be shown.
 pub async fn all(
     bench: &mut Bench,
     wanted: &[Stage],
-    told: &mut dyn FnMut(&Outcome),
+    results: &mut Results<'_>,
 ) -> Result<(Vec<Outcome>, usize), Failure> {
     let neighbour = Err("it was not tried".to_owned());
     let mut made = Made { app: None, neighbour, warnings: 0 };
     let mut outcomes: Vec<Outcome> = vec![];
     for stage in Stage::ALL {
         let began = Instant::now();
+        let mut lacks = None;
         let verdict = match prevented(stage, wanted, &outcomes) {
             Some(verdict) => verdict,
-            None => match one(stage, bench, &mut made).await {
-                Ok(()) => Verdict::Passed,
-                Err(Stop::Failed(why)) => Verdict::Failed(why),
-                Err(Stop::NotShown(why)) => Verdict::NotShown(why),
-                Err(Stop::NotApplicable(why)) => Verdict::NotApplicable(why),
-                Err(Stop::Interrupted) => break,
-            },
+            None => {
+                results.begin(stage);
+                match one(stage, bench, &mut made).await {
+                    Ok(said) => {
+                        lacks = said;
+                        Verdict::Passed
+                    }
+                    Err(Stop::Failed(why)) => Verdict::Failed(why),
+                    Err(Stop::NotShown(why)) => Verdict::NotShown(why),
+                    Err(Stop::NotApplicable(why)) => Verdict::NotApplicable(why),
+                    Err(Stop::Interrupted) => break,
+                }
+            }
         };
-        let outcome = Outcome { stage, verdict, seconds: began.elapsed(), commands: bench.typed() };
-        told(&outcome);
+        let (seconds, commands) = (began.elapsed(), bench.typed());
+        let outcome = Outcome { stage, verdict, lacks, seconds, commands };
+        if wanted.contains(&stage) {
+            results.end(&outcome)?;
+        }
         outcomes.push(outcome);
     }
     match bench.is_cancelled() {
@@ -76,20 +88,22 @@ fn prevented(stage: Stage, wanted: &[Stage], outcomes: &[Outcome]) -> Option<Ver
     }
 }
 
-async fn one(stage: Stage, bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
+/// One stage; what it did not show of what it is about, if it passed.
+async fn one(stage: Stage, bench: &mut Bench, made: &mut Made) -> Result<Option<String>, Stop> {
     match stage {
         Stage::Lint => lint(bench, made).await,
         Stage::Scenarios => scenarios(bench).await,
         Stage::Install => install(bench, made).await,
         Stage::Again => again(bench, made).await,
         Stage::Twice => twice(bench, made).await,
-        Stage::Upgrade => upgrade(bench).await,
+        Stage::Upgrade => return upgrade(bench).await,
         Stage::Restore => restore(bench, made).await,
         Stage::EmptySwarm => empty_swarm(bench, made).await,
         Stage::Rotate => rotate(bench, made).await,
         Stage::Domain => domain(bench, made).await,
         Stage::Neighbour => neighbour(bench, made).await,
     }
+    .map(|()| None)
 }
 
 /// The app of the first stages.
@@ -205,16 +219,18 @@ fn is_of_ports(why: &str) -> bool {
     ["is published by the service", "is taken by the service"].iter().any(|it| why.contains(it))
 }
 
-async fn upgrade(bench: &mut Bench) -> Result<(), Stop> {
-    let Some(previous) = bench.recipe.previous.clone() else {
-        return Err(Stop::NotApplicable("there is no release before".into()));
-    };
-    let app = bench.install("old", &previous).await?;
+async fn upgrade(bench: &mut Bench) -> Result<Option<String>, Stop> {
+    let (before, after) = bench.recipe.upgrade();
+    let app = bench.install("old", &before).await?;
     let witness = Witness::plant(bench, &app, "old").await?;
-    let tag = bench.recipe.tag();
-    bench.deploy(SERVER, &["app", "upgrade", &app.domain, &tag, "--no-input"]).await?;
+    bench.deploy(SERVER, &["app", "upgrade", &app.domain, &after, "--no-input"]).await?;
+    running(bench, &app).await?;
     witness.holds(bench, &app).await?;
-    bench.remove(&app).await
+    bench.remove(&app).await?;
+    Ok(match bench.recipe.origin {
+        Origin::Other { .. } => None,
+        Origin::Itself(why) => Some(format!("upgraded onto itself: {why}")),
+    })
 }
 
 async fn restore(bench: &mut Bench, made: &mut Made) -> Result<(), Stop> {
@@ -344,8 +360,13 @@ mod tests {
 
     #[test]
     fn a_stage_is_not_begun_without_what_it_needs() {
-        let outcome =
-            |stage, verdict| Outcome { stage, verdict, seconds: Duration::ZERO, commands: vec![] };
+        let outcome = |stage, verdict| Outcome {
+            stage,
+            verdict,
+            lacks: None,
+            seconds: Duration::ZERO,
+            commands: vec![],
+        };
         let all = Stage::ALL;
         let failed = [outcome(Stage::Install, Verdict::Failed("no".into()))];
         assert!(matches!(prevented(Stage::Again, &all, &failed), Some(Verdict::NotRun(_))));
