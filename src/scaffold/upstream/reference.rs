@@ -90,7 +90,7 @@ fn variable(text: &str) -> Option<(Variable, usize)> {
         operator.is_empty() || [&default, &required, &alternative].into_iter().any(Option::is_some);
     let length = 2 + end + 1;
     let written = text[..length].into();
-    known.then(|| (Variable { name, default, required, alternative, written }, length))
+    known.then_some((Variable { name, default, required, alternative, written }, length))
 }
 
 /// Where the brace that belongs to the one before the text is.
