@@ -527,7 +527,8 @@ fn commands_to_type_next_are_whole_in_a_folder_with_blanks() {
     let compose = lab.path("my recipes/wiki/compose.yml");
     let text = fs::read_to_string(&compose).unwrap();
     fs::write(&compose, text.replacen("  app:", "  web:", 1)).unwrap();
-    for command in [&["recipe", "release", place, "--minor"][..], &["recipe", "sync", place, "--minor"]]
+    for command in
+        [&["recipe", "release", place, "--minor"][..], &["recipe", "sync", place, "--minor"]]
     {
         let run = lab.run(command);
         assert_eq!(run.code, 1, "{run}");

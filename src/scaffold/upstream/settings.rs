@@ -40,7 +40,10 @@ pub fn alternatives(draft: &mut Draft, project: &Project) {
                      of them",
                     found.join(", ")
                 ),
-                format!("write in compose.yml what apps need: `${{{}:+…}}` is of Compose alone", found[0]),
+                format!(
+                    "write in compose.yml what apps need: `${{{}:+…}}` is of Compose alone",
+                    found[0]
+                ),
             );
         }
     }
