@@ -286,6 +286,17 @@ fn what_only_compose_knows_is_settled() {
 }
 
 #[test]
+fn a_content_with_variables_is_decided() {
+    let made = recipe(&[(
+        "compose.yml",
+        "services:\n  web:\n    image: x:1\n    ports: ['80:80']\n    configs: [c]\nconfigs:\n  c:\n    \
+         content: \"url=${URL:-x} cost=5$$\"\n",
+    )]);
+    made.has("c.conf", &["url=${URL:-x} cost=5$"])
+        .decides(&["the content of the config `c` has variables", "{{ env \"URL\" }}"]);
+}
+
+#[test]
 fn a_broken_variable_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let compose =

@@ -17,7 +17,7 @@ pub struct Variable {
     pub default: Option<String>,
     /// With `?`: what Compose says where it is missing.
     pub required: Option<String>,
-    /// With `+`: what stands there if it is set, which docker does not know in a stack.
+    /// With `+`: its value if it is set to any, which docker does not know in a stack.
     pub alternative: Option<String>,
     /// As it is written.
     written: String,

@@ -21,8 +21,8 @@ const NAMES: &[&str] =
 /// Ports that are spoken to with TLS.
 const ENCRYPTED: &[u16] = &[443, 8443, 9443];
 
-/// Finds it, calls it `app`, and takes the other ports to an overlay. Without one, the service
-/// that the recipe is about is called so.
+/// Finds it, and takes the other ports to an overlay. It gets the name `app`; without one, the
+/// service that the recipe is about does.
 pub fn find(draft: &mut Draft, maps: &[&Map], project: &Project, recipe: &str) {
     let best = (0..draft.services.len())
         .filter_map(|index| Some((score(draft, maps[index], project, index)?, index)))

@@ -11,7 +11,8 @@ use crate::{
 
 use super::super::{
     draft::{Draft, Service, Variable},
-    judge, names,
+    judge::{self, Origin},
+    names,
     project::Project,
 };
 
@@ -62,7 +63,9 @@ impl Step {
             .filter(shared)
             .filter(|it| {
                 let value = it.value.as_deref().unwrap_or_default();
-                judge::is_secret_name(&it.key) || judge::password_in(value).is_some()
+                // One without a value that somebody else gives is left out for all.
+                let has_one = !value.is_empty() || judge::origin(&it.key) == Origin::Own;
+                judge::is_secret_name(&it.key) && has_one || judge::password_in(value).is_some()
             })
             .map(|it| it.key.as_str())
             .collect();

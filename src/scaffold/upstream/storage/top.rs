@@ -1,15 +1,26 @@
 //! Secrets, configs and volumes that the compose file defines at its top.
 
+use std::collections::BTreeSet;
+
 use crate::compose::tree::{Map, Node, Value};
 
 use super::{
     super::{
         draft::{Mounted, Secret},
         inside::{Named, local},
-        names, read,
+        names, read, reference,
     },
     store::Storage,
 };
+
+/// What a config at the top is.
+struct Content {
+    /// In the recipe.
+    path: String,
+    text: String,
+    /// Variables of Compose in it, sorted.
+    variables: Vec<String>,
+}
 
 impl Storage<'_, '_> {
     /// Secrets and configs that the service names itself.
@@ -31,7 +42,25 @@ impl Storage<'_, '_> {
                 }
                 let target = target.unwrap_or_else(|| format!("/{source}"));
                 match self.content(&source) {
-                    Some((path, content)) => self.config(index, &path, content, target, at),
+                    Some(Content { path, text, variables }) => {
+                        if let Some(first) = variables.first() {
+                            self.draft.log.decision(
+                                &key,
+                                at.clone(),
+                                format!(
+                                    "the content of the config `{source}` has variables, which a \
+                                     swarm does not fill in: {}",
+                                    variables.join(", ")
+                                ),
+                                format!(
+                                    "write `{{{{ env \"{first}\" }}}}` into `{path}`, the variable \
+                                     into `environment` of `{key}`, and `template_driver: golang` \
+                                     at the config; a password as `{{{{ secret \"NAME\" }}}}`"
+                                ),
+                            );
+                        }
+                        self.config(index, &path, text, target, at);
+                    }
                     None => self.draft.log.decision(
                         &key,
                         at,
@@ -47,20 +76,23 @@ impl Storage<'_, '_> {
     }
 
     /// The file of a config at the top of the compose file.
-    fn content(&self, source: &str) -> Option<(String, String)> {
+    fn content(&self, source: &str) -> Option<Content> {
         let Value::Map(configs) = &self.project.outline.root.get("configs")?.value else {
             return None;
         };
         let Value::Map(config) = &configs.get(source)?.value else { return None };
         if let Some(content) = read::text(config, "content") {
-            return Some((
-                format!("{}.conf", names::plain(source, '-')),
-                content.replace("$$", "$"),
-            ));
+            let named = reference::variables(&content).into_iter().map(|it| it.name);
+            let variables: BTreeSet<String> = named.collect();
+            return Some(Content {
+                path: format!("{}.conf", names::plain(source, '-')),
+                text: content.replace("$$", "$"),
+                variables: variables.into_iter().collect(),
+            });
         }
         let path = local(&self.project.resolved(&read::text(config, "file")?))?;
         match self.project.named.get(&path)? {
-            Named::Text(content) => Some((path, content.clone())),
+            Named::Text(text) => Some(Content { path, text: text.clone(), variables: vec![] }),
             _ => None,
         }
     }
