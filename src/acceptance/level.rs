@@ -45,11 +45,11 @@ pub struct Level {
     pub shows: &'static str,
     /// What keeps it from the next one; none at 9.
     pub stopped_by: Option<String>,
-    /// What levels up to this one stand for that was not shown, as the recipe has nothing of it.
+    /// Stages up to this level that did not show all that they are about.
     pub without: Vec<Lacking>,
 }
 
-/// A part of a level that was not shown, and lowers it not.
+/// What a level counts without having shown it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lacking {
     pub stage: Stage,

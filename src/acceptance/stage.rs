@@ -72,7 +72,7 @@ impl Stage {
         }
     }
 
-    /// What a test lacks that did not show it: "without …".
+    /// What a level is without that counts it unseen: "without …".
     pub fn subject(self) -> &'static str {
         match self {
             Stage::Lint => "lint",

@@ -70,6 +70,7 @@ const COMMANDS: &[(&str, Types)] = &[
         &[
             ("cli/recipe/test/mod.rs", "Report"),
             ("acceptance/level.rs", "Level"),
+            ("acceptance/level.rs", "Lacking"),
             ("acceptance/stage.rs", "Outcome"),
         ],
     ),

@@ -8,7 +8,7 @@ use super::origin::{self, Origin};
 use crate::{
     cli::{failure::Failure, recipe::source, session::Session},
     home::{EnvFile, RecipeName},
-    recipe::{Checkout, ComponentRef, PluginEntry, Version},
+    recipe::{Checkout, ComponentRef, PluginEntry, SAMPLE, Version},
     yaml,
 };
 
@@ -178,17 +178,17 @@ impl Overlay {
 
 /// Whether there is anything to test.
 fn is_recipe(files: &Checkout, given: &str) -> Result<(), Failure> {
-    let named = compose_file(files)?;
-    let first = named.split(':').next().unwrap_or_default();
+    let named = named_files(files)?;
+    let all = compose_file(files)?;
+    let first = all.split(':').next().unwrap_or_default();
     if files.exists(first) {
         return Ok(());
     }
-    let has_sample = files.sample()?.is_some();
-    Err(match has_sample {
-        true => Failure::new(format!(
+    Err(match named {
+        Some(_) => Failure::new(format!(
             "the recipe has no {first}, the first compose file that `.env.sample` names"
         )),
-        false => Failure::new(format!("`{given}` has no {first}, so it is not a recipe's folder"))
+        None => Failure::new(format!("`{given}` has no {first}, so it is not a recipe's folder"))
             .hint(
                 "test a recipe by its folder, `potluck recipe test ./wiki`, or by its name; \
                  `potluck recipe new NAME` makes one, with `--from FILE` out of an app's compose \
@@ -197,18 +197,23 @@ fn is_recipe(files: &Checkout, given: &str) -> Result<(), Failure> {
     })
 }
 
-/// The compose files that a version's sample names, `:` between them.
-fn compose_file(files: &Checkout) -> Result<String, Failure> {
+/// The compose files that a version's sample names, `:` between them, if it names any.
+fn named_files(files: &Checkout) -> Result<Option<String>, Failure> {
     let sample = files.sample()?.unwrap_or_default();
     // What is wrong with it, the first command says.
-    let named = EnvFile::parse(".env.sample", &sample)
-        .ok()
-        .and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned));
+    let sample = EnvFile::parse(SAMPLE, &sample).ok();
+    let named = sample.and_then(|sample| sample.get("COMPOSE_FILE").map(str::to_owned));
+    Ok(named.filter(|named| !named.is_empty()))
+}
+
+/// The compose files of a version's sample, `:` between them: those that it names, else the
+/// usual one.
+fn compose_file(files: &Checkout) -> Result<String, Failure> {
     let usual = || match files.exists("compose.yml") || !files.exists("compose.yaml") {
         true => "compose.yml".to_owned(),
         false => "compose.yaml".to_owned(),
     };
-    Ok(named.filter(|named| !named.is_empty()).unwrap_or_else(usual))
+    Ok(named_files(files)?.unwrap_or_else(usual))
 }
 
 /// The services of each compose file that can be read; of the others, the first command says

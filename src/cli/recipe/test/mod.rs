@@ -55,8 +55,8 @@ Examples:
 Levels: 1 lint has no errors, and it installs; 2 the scenarios of its plugins pass; 3 it installs
 again; 4 two at once, and neighbours are untouched; 5 it is upgraded; 6 it is restored; 7 on an
 empty swarm, too; 8 secrets and domain change; 9 all of it on a real server, without a warning.
-What a recipe has nothing of lowers no level, and is said with it: \"without a restore\". With --only
-there is no level. docs/recipes.md says more.
+A stage that does not apply to the recipe lowers no level, and the level names it: \"without a
+restore\". With --only there is no level. docs/recipes.md says more.
 
 Settings: those of `.env.sample`, then of the recipe's `tests/settings.env`, then of --set. `{port}`
 in a value is a free port, for each app another; `{port2}` to `{port4}` are more of them.

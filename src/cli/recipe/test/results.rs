@@ -26,7 +26,7 @@ impl<'a> Results<'a> {
 
     /// A stage began; only a terminal shows it.
     pub fn begin(&mut self, stage: Stage) {
-        self.running = Some(spinner(self.ui.bars(), stage.about()));
+        self.running = Some(spinner(self.ui.bars(), &format!("{stage} …")));
     }
 
     /// A stage ended.
