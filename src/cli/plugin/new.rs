@@ -100,7 +100,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     };
     session.report(&report, &args.json, |_| {
         ui.say(format_args!("Wrote {}. Next:", folder.display()));
-        ui.say(format_args!("  cd {}", shell::path(&folder)));
+        ui.say(format_args!("  cd {}", shell::path(folder)));
         let tests = match language {
             Language::Rust => "cargo test",
             Language::Python => "PYTHONPATH=.potluck python3 -m unittest",
