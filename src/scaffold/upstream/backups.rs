@@ -82,6 +82,14 @@ pub fn manifest(
                     "  - name: {plugin}\n    component: std:{component}\n    options: {{{}}}\n    grants:\n{grants}",
                     options.join(", ")
                 ));
+                if draft.services[index].volumes.is_empty() {
+                    draft.log.decision(
+                        &key,
+                        position.clone(),
+                        "its data is in no volume: it is new, and empty, after every update",
+                        format!("mount a volume at `{}`", data_of(&draft.services[index])),
+                    );
+                }
                 draft.log.change(
                     &key,
                     position,
@@ -233,6 +241,11 @@ pub fn manifest(
         true => "# The app has nothing to back up.\nplugins: []\n".into(),
         false => format!("{head}plugins:\n{}", plugins.concat()),
     }
+}
+
+/// Where a store has its data.
+fn data_of(service: &Service) -> &'static str {
+    service.family.and_then(|family| family.data.first().copied()).unwrap_or("/data")
 }
 
 /// Whether an image is called like a database.

@@ -168,6 +168,13 @@ fn ends_as_password(word: &str) -> bool {
     !is_other && ["PASS", "PASSWORD", "PASSWD"].iter().any(|end| word.ends_with(end))
 }
 
+/// Whether a server of this name often asks for no password, so that an empty one is right.
+pub fn is_often_open(name: &str) -> bool {
+    const SERVERS: &[&str] =
+        &["CACHE", "ELASTIC", "ELASTICSEARCH", "MEMCACHED", "OPENSEARCH", "REDIS", "VALKEY"];
+    words(name).iter().any(|word| SERVERS.contains(&word.as_str()))
+}
+
 /// Whether two variables with one value mean one thing: passwords do, where a key that
 /// happens to have the same placeholder does not.
 pub fn is_password_name(name: &str) -> bool {

@@ -167,6 +167,29 @@ fn a_shared_environment_file_gives_each_its_own() {
 }
 
 #[test]
+fn a_password_of_two_files_is_one() {
+    let made = recipe(&[
+        (
+            "compose.yml",
+            "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n    env_file: .env\n  \
+             cron:\n    image: example/wiki:1\n    env_file: .env\n  \
+             db:\n    image: mariadb:11\n    env_file: .db.env\n",
+        ),
+        (
+            ".env",
+            "# At least 32 characters.\nAPP_KEY=\nDB_PASSWORD=zq-shared-7\nREDIS_PASSWORD=\n\
+             REDIS_HOST=redis\nOTHER_TOKEN=\nOTHER_ID=\n",
+        ),
+        (".db.env", "MYSQL_PASSWORD=zq-shared-7\n"),
+    ]);
+    made.has("compose.yml", &["MYSQL_PASSWORD: ${DB_PASSWORD:?", "DB_PASSWORD: ${DB_PASSWORD:?"])
+        .has(".env.sample", &["# At least 32 characters.\n# A secret, for"])
+        // No password is often right for these, and this feature is off.
+        .lacks("compose.yml", &["REDIS_PASSWORD", "OTHER_TOKEN"])
+        .decides(&["no value: REDIS_PASSWORD, OTHER_TOKEN", "its data is in no volume"]);
+}
+
+#[test]
 fn a_database_in_a_file_is_no_config() {
     let one = |mount: &str, files: &[(&str, &str)]| {
         let compose = format!(

@@ -1,5 +1,7 @@
 //! Which passwords there are, and whether every image that uses one reads files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::recipe::family::Kind;
 
 use super::super::{
@@ -8,6 +10,7 @@ use super::super::{
     names,
     project::Project,
     reference,
+    services::shared_files,
 };
 use super::password::{Password, Place, Use};
 
@@ -20,6 +23,7 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             Some(Kind::Postgres | Kind::Mariadb | Kind::OtherStore | Kind::Redis)
         )
     };
+    let shared = shared_files(draft);
     let mut order: Vec<usize> = (0..draft.services.len()).collect();
     order.sort_by_key(|index| !is_store(draft, *index));
     let secret_variable =
@@ -30,6 +34,7 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
         let key_of_service = draft.services[index].key.clone();
         let env = std::mem::take(&mut draft.services[index].env);
         let mut kept = vec![];
+        let off = switched_off(project, &env);
         for mut variable in env {
             let key = variable.key.clone();
             with_address(&mut variable, project);
@@ -50,7 +55,8 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                 let may_lack = variable.value.is_none()
                     || optional
                     || elsewhere
-                    || is_of_a_feature_that_is_off(project, &key);
+                    || off.contains(&key)
+                    || judge::is_often_open(&key);
                 if value.is_empty()
                     && may_lack
                     && !is_needed(draft, index, &key, sole.as_ref(), &passwords)
@@ -67,9 +73,18 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                             .filter(|it| !it.is_empty());
                         (Some(sole.name), default)
                     }
-                    // One file for several services has one value for all.
+                    // One file for several services has one value for all; that of one service has
+                    // the value of others, where it is the same.
                     None => (
-                        variable.file.as_ref().map(|_| key.clone()),
+                        variable
+                            .file
+                            .as_ref()
+                            .filter(|file| {
+                                value.is_empty()
+                                    || shared.contains(*file)
+                                    || project.env_name.as_ref() == Some(*file)
+                            })
+                            .map(|_| key.clone()),
                         Some(value).filter(|it| !it.is_empty()),
                     ),
                 };
@@ -171,15 +186,19 @@ fn is_needed(
         || is_store && OF_STORES.contains(&key)
 }
 
-/// Whether the settings of what a variable is of are all empty, as `SPACES_SECRET` is beside
-/// `SPACES_KEY` and `SPACES_ENDPOINT`: an example of what may be switched on.
-fn is_of_a_feature_that_is_off(project: &Project, key: &str) -> bool {
-    let Some((feature, _)) = key.split_once('_') else { return false };
-    let is_beside = |other: &str| {
-        other != key && other.split_once('_').is_some_and(|(begin, _)| begin == feature)
-    };
-    let mut beside = project.env.iter().filter(|line| is_beside(&line.key)).peekable();
-    beside.peek().is_some() && beside.all(|line| line.value.is_empty())
+/// Variables of what is off: all that begin as they do are empty, as `SPACES_SECRET` is beside
+/// `SPACES_KEY` and `SPACES_ENDPOINT`, an example of what may be switched on.
+fn switched_off(project: &Project, env: &[Variable]) -> BTreeSet<String> {
+    let of_files = env.iter().filter(|it| it.file.is_some());
+    let of_files = of_files.map(|it| (it.key.as_str(), it.value.as_deref().unwrap_or_default()));
+    let of_project = project.env.iter().map(|it| (it.key.as_str(), it.value.as_str()));
+    let mut features: BTreeMap<&str, BTreeMap<&str, bool>> = BTreeMap::new();
+    for (key, value) in of_files.chain(of_project) {
+        let Some((feature, _)) = key.split_once('_') else { continue };
+        *features.entry(feature).or_default().entry(key).or_default() |= !value.is_empty();
+    }
+    let off = features.into_values().filter(|keys| keys.len() > 1 && !keys.values().any(|it| *it));
+    off.flat_map(|keys| keys.into_keys().map(str::to_owned)).collect()
 }
 
 /// An address with a password that a variable holds as a whole is one here.

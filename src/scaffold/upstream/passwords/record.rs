@@ -113,17 +113,27 @@ pub(super) fn record(draft: &mut Draft, project: &Project, password: &Password, 
             if !is_given {
                 draft.required.insert(name.clone(), required::PASSWORD.to_owned());
             }
-            draft.set(Setting {
-                key: name.clone(),
-                value: String::new(),
-                comment: vec![
-                    format!("A secret, for {}.", users.join(", ")),
-                    "Decide: a long random value for each app, or a secret of the swarm: see \
-                     README.md."
-                        .into(),
-                ],
-                off: false,
-            });
+            let mut comment = of_upstream(draft, project, password);
+            comment.push(format!("A secret, for {}.", users.join(", ")));
+            comment.push(
+                "Decide: a long random value for each app, or a secret of the swarm: see README.md."
+                    .into(),
+            );
+            draft.set(Setting { key: name.clone(), value: String::new(), comment, off: false });
         }
     }
+}
+
+/// What the upstream says of a password, such as how long it must be.
+fn of_upstream(draft: &Draft, project: &Project, password: &Password) -> Vec<String> {
+    let of_project = project
+        .env
+        .iter()
+        .find(|it| Some(&it.key) == password.variable.as_ref())
+        .map(|it| &it.comment);
+    let of_service = password.uses.iter().find_map(|found| {
+        let env = &draft.services[found.service].env;
+        env.iter().find(|it| it.key == found.key).map(|it| &it.comment)
+    });
+    of_project.or(of_service).cloned().unwrap_or_default()
 }

@@ -20,7 +20,7 @@ use super::{
     read, reference,
 };
 pub use health::healths;
-pub use shared::shared;
+pub use shared::{shared, shared_files};
 
 /// Makes a service of each, in their order. Returns them with their keys.
 pub fn begin<'p>(draft: &mut Draft, project: &'p Project) -> Vec<&'p Map> {

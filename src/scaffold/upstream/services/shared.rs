@@ -146,7 +146,7 @@ fn take(draft: &mut Draft, project: &Project, index: usize, step: Step) {
 }
 
 /// Environment files that several services have.
-fn shared_files(draft: &Draft) -> BTreeSet<String> {
+pub fn shared_files(draft: &Draft) -> BTreeSet<String> {
     let mut users: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for service in &draft.services {
         for file in service.env.iter().filter_map(|it| it.file.as_deref()) {
