@@ -593,4 +593,10 @@ mod tests {
         assert!(cast("services.a.tty", "1".into()).is_err());
         assert!(cast("services.a.deploy.replicas", "two".into()).is_err());
     }
+
+    #[test]
+    fn required_variables_are_named() {
+        let line = "a ${A:?x} $B ${C:-d} ${D:?a - b} ${E?} $$F ${";
+        assert_eq!(required(line).collect::<Vec<_>>(), ["A"]);
+    }
 }

@@ -63,8 +63,9 @@ impl Step {
             .filter(shared)
             .filter(|it| {
                 let value = it.value.as_deref().unwrap_or_default();
-                // One without a value that somebody else gives is left out for all.
-                let has_one = !value.is_empty() || judge::origin(&it.key) == Origin::Own;
+                // Others without a value are left out for all.
+                let is_ours = judge::origin(&it.key) == Origin::Own;
+                let has_one = !value.is_empty() || is_ours && !judge::is_often_open(&it.key);
                 judge::is_secret_name(&it.key) && has_one || judge::password_in(value).is_some()
             })
             .map(|it| it.key.as_str())
