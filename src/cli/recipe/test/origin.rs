@@ -18,7 +18,7 @@ const LATER: &str = "99.0.0";
 #[derive(Debug)]
 pub enum Origin {
     /// Another version, with its name in the test's repository.
-    Other { tag: String, files: Checkout },
+    Other { tag: String, files: Box<Checkout> },
     /// Of the same files; why there is no other version.
     Itself(&'static str),
 }
@@ -39,7 +39,7 @@ impl Origin {
             )?,
         };
         let tag = files.version.clone().or_else(|| labelled(&files));
-        Ok(Origin::Other { tag: tag.unwrap_or_else(|| EARLIER.to_owned()), files })
+        Ok(Origin::Other { tag: tag.unwrap_or_else(|| EARLIER.to_owned()), files: Box::new(files) })
     }
 
     /// The newest release that comes before the tested files, and differs from them.
@@ -59,7 +59,7 @@ impl Origin {
             let is_same = are_same(files.path(), tested.path())
                 .map_err(|error| Failure::io("comparing the recipe with its releases", &error))?;
             if !is_same {
-                return Ok(Origin::Other { tag, files });
+                return Ok(Origin::Other { tag, files: Box::new(files) });
             }
             same = true;
         }
