@@ -33,8 +33,6 @@ pub struct Overlay {
     pub hurries: bool,
 }
 
-/// The version of what is tested, in the test's repository, where nothing else says one.
-const UNNAMED: &str = "99.0.0+test";
 /// The file with settings for tests.
 pub const SETTINGS: &str = "tests/settings.env";
 /// The folder with values of secrets that are an operator's to insert, one file each.
@@ -65,10 +63,12 @@ impl Copied {
 
     /// The version to name in the test's repository.
     pub fn tag(&self) -> String {
-        let taken =
-            |tag: &String| matches!(&self.origin, Origin::Other { tag: other, .. } if other == tag);
-        let labelled = self.candidate.clone().filter(|tag| !taken(tag));
-        labelled.unwrap_or_else(|| UNNAMED.to_owned())
+        let before = match &self.origin {
+            Origin::Other { tag, .. } => Some(tag.as_str()),
+            Origin::Itself(_) => None,
+        };
+        let label = self.candidate.clone().or_else(|| origin::labelled(&self.files));
+        origin::tag(label.as_deref(), before)
     }
 
     /// The versions to upgrade from, and to.

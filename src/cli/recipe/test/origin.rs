@@ -11,6 +11,9 @@ use crate::{
 /// The version in the test's repository of what says none that could come before.
 const EARLIER: &str = "0.0.0+test";
 
+/// The recipe's own version where it is unknown, after all others.
+const LATER: &str = "99.0.0";
+
 /// What an app of the test is upgraded from.
 #[derive(Debug)]
 pub enum Origin {
@@ -35,10 +38,8 @@ impl Origin {
                 |failure| failure.hint("`--from` also takes a folder with an earlier version"),
             )?,
         };
-        let text = files.compose_sources("")?.into_iter().next().map(|source| source.text);
-        let labelled = || author::version(&text?).ok().flatten();
-        let tag = files.version.clone().or_else(labelled);
-        let tag = tag.filter(|tag| Release::parse(tag).is_some());
+        let named = files.version.clone().filter(|tag| Release::parse(tag).is_some());
+        let tag = named.or_else(|| labelled(&files));
         Ok(Origin::Other { tag: tag.unwrap_or_else(|| EARLIER.to_owned()), files: Box::new(files) })
     }
 
@@ -67,6 +68,29 @@ impl Origin {
             true => "no release before has other files",
             false => "there is no release before",
         }))
+    }
+}
+
+/// The version that the label of a recipe's files says, if it is one.
+pub fn labelled(files: &Checkout) -> Option<String> {
+    // What is wrong with the files, the first command says.
+    let source = files.compose_files("").into_iter().next()?.ok()?;
+    let label = author::version(&source.text).ok().flatten();
+    label.filter(|label| Release::parse(label).is_some())
+}
+
+/// The tag of the tested files: their label where it comes after the version before; otherwise a
+/// later one with the label's version of the app, which plugins read.
+pub fn tag(label: Option<&str>, before: Option<&str>) -> String {
+    let is_after = |label: &&str| {
+        before.and_then(Release::parse).is_none_or(|before| Some(before) < Release::parse(label))
+    };
+    match label {
+        Some(label) if is_after(&label) => label.to_owned(),
+        _ => {
+            let app = label.and_then(|label| label.split_once('+')).map_or("test", |it| it.1);
+            format!("{LATER}+{app}")
+        }
     }
 }
 
@@ -136,6 +160,19 @@ mod tests {
         ] {
             assert_eq!(after(tag), expected);
             assert!(Release::parse(tag) < Release::parse(expected), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_version_says_that_of_the_app_and_comes_after_the_one_before() {
+        for (label, before, expected) in [
+            (Some("0.2.0+v1.163"), Some("0.1.0+v1.99"), "0.2.0+v1.163"),
+            (Some("0.2.0+v1.163"), None, "0.2.0+v1.163"),
+            (Some("0.2.0+v1.163"), Some("0.2.0+v1.163"), "99.0.0+v1.163"),
+            (Some("0.2.0+v1.163"), Some("1.0.0+v1.99"), "99.0.0+v1.163"),
+            (None, Some("1.0.0+1"), "99.0.0+test"),
+        ] {
+            assert_eq!(super::tag(label, before), expected, "{label:?} {before:?}");
         }
     }
 
