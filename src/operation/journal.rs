@@ -392,6 +392,7 @@ pub(super) fn entry_of(lease: &Lease, app: &AppName, what: kept::What) -> Entry 
         rotated: Vec::new(),
         connection: None,
         moves: None,
+        keeps: Vec::new(),
         marks: None,
     }
 }

@@ -20,6 +20,7 @@ mod behind;
 mod claim;
 mod connection;
 mod copies;
+mod covered;
 mod data;
 mod deploy;
 mod drift;
@@ -83,7 +84,7 @@ pub use rollback::{
     Data, ReleaseRow, Target, WayBack, find_release, kept_releases, plan_rollback, roll_back,
 };
 pub use rotate::rotate;
-pub use saved::{Look, require_saved};
+pub use saved::{Look, Saved, require_saved};
 pub use scale::{ScaleReport, ScaledService, Scaling, scale};
 pub use secrets::{Changed, change_secrets, generate_secrets};
 pub use server::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::unfinished::history_of;
+use super::{covered::Covered, unfinished::history_of};
 use crate::{
     app::{App, Context, Error as AppError, Leaving},
     backup::{
@@ -15,7 +15,7 @@ use crate::{
         set::{
             SetId,
             judged::{Judging, relied_on},
-            plan,
+            plan::{self, Planned},
             snapshots::sets_of,
             whose::Of,
         },
@@ -36,8 +36,18 @@ pub enum Look {
     Whole,
 }
 
+/// What is known of the data of an app that may be removed.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The newest set; none where the app has no volumes, or its recipe saves nothing of them.
+    pub set: Option<SetId>,
+    /// Volumes on its server that no backup has: the recipe leaves them out, or has parts of
+    /// them. Empty where the recipe cannot be asked.
+    pub without: Vec<String>,
+}
+
 /// The newest backup set of an app, which has to be complete, recent and newer than the last
-/// deploy; none where the app has no volumes, or its recipe saves nothing of them.
+/// deploy, and what no backup has.
 ///
 /// # Errors
 /// [`Error::NotSaved`], and those of [`crate::backup::snapshots`].
@@ -47,7 +57,7 @@ pub async fn require_saved(
     max_age: Duration,
     look: Look,
     options: &Options,
-) -> Result<Option<SetId>, Error> {
+) -> Result<Saved, Error> {
     let checking = check(context, leaving, max_age, look, options);
     unless_cancelled(&options.cancel, UNCHANGED, checking).await
 }
@@ -58,13 +68,14 @@ async fn check(
     max_age: Duration,
     look: Look,
     options: &Options,
-) -> Result<Option<SetId>, Error> {
+) -> Result<Saved, Error> {
     let entry = &leaving.on_server.entry;
     let (engine, stack) = (leaving.engine(), &leaving.on_server.stack);
     let owned = engine.owned().await?;
-    let volumes = engine.volumes(Scope::All).await?;
-    if !volumes.iter().any(|volume| owned.has_name(Kind::Volume, &volume.name)) {
-        return Ok(None);
+    let volumes = engine.volumes(Scope::All).await?.into_iter().map(|volume| volume.name);
+    let own: Vec<String> = volumes.filter(|name| owned.has_name(Kind::Volume, name)).collect();
+    if own.is_empty() {
+        return Ok(Saved::default());
     }
     let planned = match &leaving.app {
         Some(app) => match planned(context, app).await {
@@ -76,8 +87,18 @@ async fn check(
         },
         None => None,
     };
+    let without = match (&leaving.app, &planned) {
+        (Some(app), Some(planned)) => {
+            let covered = Covered::by_plan(planned);
+            own.into_iter().filter(|volume| !covered.has(volume, &app.stack)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let planned = planned.map(|planned| {
+        planned.iter().map(|item| format!("{}/{}", item.kind(), item.name)).collect::<Vec<_>>()
+    });
     if planned.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(None);
+        return Ok(Saved { set: None, without });
     }
     let not_saved = |repository: String, lack| {
         let (app, planned) = (entry.name.to_string(), planned.clone());
@@ -108,7 +129,7 @@ async fn check(
     let changed = Changed::of(history.as_ref().map_or(&[][..], |history| &history.lines));
     let judged = saved(&sets.sets, planned.as_deref(), &changed, Timestamp::now(), max_age);
     let checked = match judged {
-        Ok(newest) => Ok(Some(newest.id.clone())),
+        Ok(newest) => Ok(Saved { set: Some(newest.id.clone()), without }),
         Err(lack) => match sets.unreadable {
             // A better one may be among what cannot be read.
             Some(unreadable) => Err(Error::SnapshotsUnreadable {
@@ -137,7 +158,7 @@ enum Unknown {
 }
 
 /// The items that a backup would save now; asks for no consent.
-async fn planned(context: &Context, app: &App) -> Result<Vec<String>, Unknown> {
+async fn planned(context: &Context, app: &App) -> Result<Vec<Planned>, Unknown> {
     let components = app.components()?;
     let wishes = consent::wishes(app, &components, &[]);
     for component in components.iter() {
@@ -150,6 +171,5 @@ async fn planned(context: &Context, app: &App) -> Result<Vec<String>, Unknown> {
         .iter()
         .filter(|component| wishes.iter().all(|wish| wish.plugin != component.entry.name));
     let mut hooks = hooks::start_components(context, app, agreed, &[Role::Backup]).await?;
-    let planned = plan::ask(app, &mut hooks).await?;
-    Ok(planned.iter().map(|item| format!("{}/{}", item.kind(), item.name)).collect())
+    Ok(plan::ask(app, &mut hooks).await?)
 }

@@ -216,17 +216,23 @@ pub async fn leftovers(leaving: &Leaving) -> Result<Leftovers, Error> {
     Ok(Leftovers { secrets, volumes })
 }
 
-/// Removes what is left of an undeployed app on its server: secrets, volumes.
-/// There is no way back.
+/// Removes what is left of an undeployed app on its server: secrets, and volumes but those
+/// that it `keeps`. There is no way back.
 ///
 /// # Errors
 /// [`Error::StillDeployed`], and what the engine says; then some may be removed already.
-pub async fn remove(context: &Context, guard: &AppGuard, leaving: &Leaving) -> Result<(), Error> {
+pub async fn remove(
+    context: &Context,
+    guard: &AppGuard,
+    leaving: &Leaving,
+    keeps: &[String],
+) -> Result<(), Error> {
     let engine = leaving.engine();
     leased(context, engine, guard, "a removal", async |lease: &Lease| {
         leftovers(leaving).await?;
         let begins = Entry {
             steps: removal_steps().into(),
+            keeps: keeps.to_vec(),
             ..journal::entry_of(lease, &leaving.on_server.entry.name, What::Remove)
         };
         let journal = Journal::begin(engine, lease, begins).await?;
@@ -253,7 +259,8 @@ pub(super) async fn finish_removal(
     leaving: &Leaving,
     journal: Journal,
 ) -> Result<(), Error> {
-    match clear(context, leaving, &journal, &BTreeSet::new()).await {
+    let keeps = journal.entry().keeps.into_iter().collect();
+    match clear(context, leaving, &journal, &keeps).await {
         Ok(()) => journal.end_for_good(context, Outcome::Done).await,
         failed => journal.conclude(context, failed, Error::of_engine, |_| true).await,
     }

@@ -305,6 +305,9 @@ pub(crate) struct Entry {
     /// Where the app goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves: Option<Moves>,
+    /// Volumes that a removal leaves there, as no backup has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
     /// What the lock file said before, of an operation that changes it.
     #[serde(default)]
     pub marks: Option<Marks>,
@@ -617,6 +620,7 @@ mod tests {
             rotated: Vec::new(),
             connection: None,
             moves: None,
+            keeps: Vec::new(),
             marks: Some(Marks::default()),
         }
     }

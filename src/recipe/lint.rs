@@ -468,7 +468,7 @@ impl<'a> Lint<'a> {
             return;
         }
         let read = self.checkout.text(ANSWERS).map_err(|error| error.to_string());
-        if let Err(message) = read.and_then(|text| Script::parse(&text)) {
+        if let Err(message) = read.and_then(|text| Script::of_recipe(&text)) {
             let finding = Finding::new(&rules::ANSWERS_INVALID, message);
             self.add(finding.at(Position::file(ANSWERS)));
         }
@@ -525,6 +525,7 @@ impl<'a> Lint<'a> {
         let named = services.map(|services| Names {
             services: services.clone(),
             volumes: self.volumes.clone(),
+            secrets: self.secrets.clone(),
             files: self.checkout.names().into_iter().collect(),
         });
         for plugin in self.checkout.manifest.plugins.clone() {

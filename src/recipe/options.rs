@@ -17,6 +17,7 @@ use crate::{
 pub struct Names {
     pub services: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
+    pub secrets: BTreeSet<String>,
     /// Files of the recipe.
     pub files: BTreeSet<String>,
 }
@@ -26,8 +27,10 @@ pub struct Names {
 pub fn problems(plugin: &PluginEntry, standard: &Standard, names: Option<&Names>) -> Vec<Finding> {
     let mut found = Found { plugin, findings: Vec::new() };
     found.keys(standard);
+    found.kinds();
     if let Some(names) = names {
         found.service(standard, names);
+        found.secret(names);
         found.volumes(names);
         found.map(names);
     }
@@ -75,6 +78,58 @@ impl<'a> Found<'a> {
                 let message = format!("`{standard}` needs the option `{key}`");
                 self.add(&rules::OPTION_INVALID, &message, None);
             }
+        }
+    }
+
+    /// Values that are not of the kind that the plugin reads.
+    fn kinds(&mut self) {
+        let is_list =
+            |value: &Value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
+        let is_map = |value: &Value| value.is_object();
+        let is_paths = |value: &Value| {
+            let of = |(key, paths): (&String, &Value)| {
+                matches!(key.as_str(), "include" | "exclude") && is_list(paths)
+            };
+            value.is_null() || value.as_object().is_some_and(|map| map.iter().all(of))
+        };
+        let is_volumes = |value: &Value| {
+            is_list(value) || value.as_object().is_some_and(|map| map.values().all(is_paths))
+        };
+        let options = self.plugin.options.as_object().into_iter().flatten();
+        for (key, value) in options {
+            let (fits, wanted) = match key.as_str() {
+                "service" | "secret" | "database" | "url" | "url_setting" | "name" => {
+                    (value.is_string(), "a text")
+                }
+                "ignore" | "files" | "redirect" | "logout" | "scopes" | "overlays" => {
+                    (is_list(value), "a list of texts")
+                }
+                "settings" | "secrets" | "test" => (is_map(value), "a map"),
+                "public" => (value.is_boolean(), "`true` or `false`"),
+                "volumes" => (
+                    is_volumes(value),
+                    "a list of names, or a map of each to its `include` and `exclude`",
+                ),
+                _ => continue,
+            };
+            if !fits {
+                let message = format!("the option `{key}` is not {wanted}");
+                self.add(&rules::OPTION_INVALID, &message, None);
+            }
+        }
+    }
+
+    /// The secret that it works with, if it is named.
+    fn secret(&mut self, names: &Names) {
+        let Some(secret) = self.option("secret").and_then(Value::as_str) else { return };
+        if !names.secrets.contains(secret) {
+            let message = format!("its options name the secret `{secret}`, which does not exist");
+            let known = names.secrets.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let fix = match known.is_empty() {
+                true => "the recipe has no secrets of an app's own".to_owned(),
+                false => format!("the secrets are {known}"),
+            };
+            self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(fix));
         }
     }
 
@@ -158,6 +213,7 @@ mod tests {
         let names = Names {
             services: set(&["app", "db"]),
             volumes: set(&["content"]),
+            secrets: set(&["db_password"]),
             files: set(&["compose.smtp.yml"]),
         };
         for (plugin, wanted) in [
@@ -193,6 +249,20 @@ mod tests {
                 "std:smtp, options: {test: {service: web, command: [a]}}",
                 &["its options name the service `web`, which does not exist"],
             ),
+            (
+                "std:postgres, options: {database: 5, secret: none}, grants: [exec: db]",
+                &[
+                    "the option `database` is not a text",
+                    "its options name the secret `none`, which does not exist",
+                ],
+            ),
+            (
+                "std:files, options: {volumes: {content: {exlude: [a]}}}",
+                &[
+                    "the option `volumes` is not a list of names, or a map of each to its `include` and `exclude`",
+                ],
+            ),
+            ("std:files, options: {volumes: {content: {exclude: [a]}}}", &[]),
             ("std:smtp", &[]),
             ("std:backupbot", &[]),
         ] {

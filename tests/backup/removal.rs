@@ -40,7 +40,11 @@ impl Kept {
     }
 
     fn has_volume(&self) -> bool {
-        let name = format!("name={}_data", self.stack);
+        self.has("data")
+    }
+
+    fn has(&self, volume: &str) -> bool {
+        let name = format!("name={}_{volume}", self.stack);
         !docker(&["volume", "ls", "-q", "--filter", &name]).trim().is_empty()
     }
 }
@@ -137,4 +141,30 @@ async fn a_removal_says_that_a_dump_needs_the_running_app() {
     good(&removed);
     assert!(removed.stderr.contains("is not looked at (--no-backup)"), "{removed}");
     assert!(!kept.has_volume());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_that_no_backup_has_outlive_their_app() {
+    let services =
+        one_service("    volumes: ['data:/data', 'more:/more']\nvolumes: {data: , more: }\n");
+    let recipe = "plugins: [{name: files, component: 'std:files', options: {volumes: [data]}}]\n";
+    let Some(kept) = Kept::new("rm-without", &services, recipe).await else { return };
+    good(&kept.run(&["app", "deploy", "APP", "-n"]));
+    let write = "echo soup >/data/page; echo leek >/more/page";
+    good(&kept.run(&["app", "run", "APP", "app", "--", "sh", "-c", write]));
+    good(&kept.run(&["backup", "create", "APP"]));
+    good(&kept.run(&["app", "undeploy", "APP", "-y"]));
+
+    let by_name = kept.run(&["app", "volume", "rm", "APP", "more", "-y"]);
+    refused(&by_name, 6, &["no backup has ", "_more", "`--no-backup` removes them anyway"]);
+    assert!(kept.has("more"));
+    let removed = kept.run(&["app", "rm", "APP", "-y"]);
+    good(&removed);
+    let said = &removed.stderr;
+    for words in ["has what its recipe backs up", "_more, so they stay on", "server prune"] {
+        assert!(said.contains(words), "{removed}");
+    }
+    let deletes = said.lines().find(|line| line.starts_with("Deletes the volumes")).unwrap();
+    assert!(deletes.contains("_data") && !deletes.contains("_more"), "{removed}");
+    assert!(!kept.has("data") && kept.has("more"));
 }

@@ -151,6 +151,24 @@ fn links_in_the_catalogue_lead_nowhere() {
 }
 
 #[test]
+fn nothing_is_claimed_of_what_cannot_be_read() {
+    let lab = with_folder();
+    done(&lab, &["catalogue", "generate", "--from", "all"]);
+    lab.write("all/wiki/compose.yml", "services: [\n");
+    lab.write("all/notes/README.md", "# notes\n");
+    let run = lab.run(&["catalogue", "generate", "--from", "all"]);
+    assert_eq!(run.code, 3, "{run}");
+    for name in ["wiki", "notes"] {
+        assert!(run.stderr.contains(&format!("left out: {name}: ")), "{run}");
+    }
+    // What was known of it before is kept.
+    let list = list(&lab);
+    assert_eq!(list["wiki"]["potluck"]["services"], 1, "{list}");
+    assert!(list["notes"].is_null(), "{list}");
+    assert!(!lab.path("potluck/catalogue/recipes/notes.html").exists());
+}
+
+#[test]
 fn recipes_are_read_at_addresses_and_not_kept() {
     let lab = Lab::new();
     repository(&lab.path("wiki"), COMPOSE);

@@ -15,14 +15,14 @@ use crate::{
         ui::clean,
     },
     home::{AppEntry, AppGuard, Home},
-    operation::{self, Lease, Leftovers, Look},
+    operation::{self, Lease, Leftovers, Look, Saved},
 };
 
 /// Remove an app for good: its secrets, its volumes, its settings.
 ///
-/// Says each thing that goes before it asks, and refuses while the app is deployed, or if its
-/// volumes have data that no complete and recent backup holds. Backups and encrypted copies
-/// of secrets are kept. If the recipe can't be read, secrets that only it could name are
+/// Says each thing that goes before it asks, and refuses while the app is deployed, or if no
+/// complete and recent backup holds what its recipe backs up. Volumes that no backup has stay
+/// on the server. Backups and encrypted copies of secrets are kept. If the recipe can't be read, secrets that only it could name are
 /// kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -60,7 +60,7 @@ pub struct Args {
 /// Which backup has to hold data that is to be removed.
 #[derive(Debug, clap::Args)]
 pub(super) struct SavedArg {
-    /// Remove it even if no complete, recent backup has its data
+    /// Remove it even if no complete, recent backup has its data, with all of its volumes
     #[arg(long)]
     no_backup: bool,
 
@@ -81,16 +81,28 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     })?;
     // Before the question: what is to go, and what cannot be removed.
     let found = unless_forced(args, session, &entry, found)?;
-    if let Some((leaving, left)) = &found {
-        require_saved(&args.saved, session, &operating.context, leaving, left)?;
-    }
+    let keeps = match &found {
+        Some((leaving, left)) => {
+            require_saved(&args.saved, session, &operating.context, leaving, left)?
+        }
+        None => Vec::new(),
+    };
     operating.pause();
     super::tell_dependents(session, &home, &entry)?;
     require_disconnected(args, session, &home, &entry)?;
-    agree(args, session, &entry, found.as_ref().map(|(_, left)| left))?;
+    if !keeps.is_empty() {
+        session.ui.warn(format_args!(
+            "no backup has {}, so they stay on {}: `potluck server prune {} --volumes` removes them \
+             afterwards, or `--no-backup` with the app",
+            clean(&keeps.join(", ")),
+            entry.server,
+            entry.server
+        ));
+    }
+    agree(args, session, &entry, found.as_ref().map(|(_, left)| left), &keeps)?;
     if let Some((leaving, _)) = &found {
         let removed = wait("interrupted: some of the app may be removed already", async {
-            Ok(operation::remove(&operating.context, &guard, leaving).await)
+            Ok(operation::remove(&operating.context, &guard, leaving, &keeps).await)
         })?;
         unless_forced(args, session, &entry, removed)?;
     }
@@ -152,7 +164,8 @@ pub(super) async fn look(
     Ok((leaving, left))
 }
 
-/// Stops before an operator is asked to delete data that no good backup has.
+/// Stops before an operator is asked to delete data that no good backup has. Returns the volumes
+/// that no backup has, though there is a good one.
 ///
 /// # Errors
 /// [`backup::Error::NotSaved`], and what looking for it ends in.
@@ -162,7 +175,7 @@ pub(super) fn require_saved(
     context: &Context,
     leaving: &Leaving,
     left: &Leftovers,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     if args.no_backup {
         if !left.volumes.is_empty() {
             session.ui.warn(format_args!(
@@ -170,10 +183,10 @@ pub(super) fn require_saved(
                 leaving.on_server.entry.name
             ));
         }
-        return Ok(());
+        return Ok(Vec::new());
     }
     let options = crate::cli::backup::options();
-    let saved = wait_cancelling(&options.cancel, async {
+    let Saved { set, mut without } = wait_cancelling(&options.cancel, async {
         operation::require_saved(context, leaving, args.max_age, Look::Whole, &options)
             .await
             .map_err(|error| match error {
@@ -182,10 +195,14 @@ pub(super) fn require_saved(
                     .hint("`--no-backup` removes the app without looking for a backup"),
             })
     })?;
-    if let Some(set) = saved {
-        session.ui.say(format_args!("The backup {set} has its data, and is kept."));
+    without.retain(|volume| left.volumes.contains(volume));
+    if let Some(set) = set {
+        session.ui.say(match without.is_empty() {
+            true => format!("The backup {set} has its data, and is kept."),
+            false => format!("The backup {set} has what its recipe backs up, and is kept."),
+        });
     }
-    Ok(())
+    Ok(without)
 }
 
 /// Says each thing that goes, and asks.
@@ -194,11 +211,13 @@ fn agree(
     session: &Session,
     entry: &AppEntry,
     left: Option<&Leftovers>,
+    keeps: &[String],
 ) -> Result<(), Failure> {
     let ui = &session.ui;
     for (what, names) in
         left.iter().flat_map(|left| [("secrets", &left.secrets), ("volumes", &left.volumes)])
     {
+        let names: Vec<_> = names.iter().filter(|it| !keeps.contains(it)).cloned().collect();
         if !names.is_empty() {
             ui.say(format_args!("Deletes the {what} {}.", clean(&names.join(", "))));
         }

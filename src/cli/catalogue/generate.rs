@@ -129,7 +129,11 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let mut lacking = Vec::new();
     for recipe in sources.recipes {
         match made(&sources.store, &recipe) {
-            Ok((entry, without)) => {
+            Ok((None, without)) => {
+                unread += 1;
+                left_out.extend(without);
+            }
+            Ok((Some(entry), without)) => {
                 left_out.extend(without);
                 lacking.extend(lacks(&recipe, &entry));
                 list.insert(recipe.to_string(), entry);
@@ -268,8 +272,12 @@ impl Sources {
     }
 }
 
-/// The entry of a recipe, with what its files show, and what was left out.
-fn made(store: &Store, recipe: &RecipeName) -> Result<(Value, Vec<String>), crate::recipe::Error> {
+/// The entry of a recipe, with what its files show, and what was left out. There is none where its
+/// files cannot be read: nothing is claimed of it, and an earlier entry is better.
+fn made(
+    store: &Store,
+    recipe: &RecipeName,
+) -> Result<(Option<Value>, Vec<String>), crate::recipe::Error> {
     let (mut entry, mut left_out) = entry(store, recipe)?;
     let newest = store.examine(recipe, &Version::Newest)?;
     let facts = match newest.unsigned() {
@@ -279,6 +287,14 @@ fn made(store: &Store, recipe: &RecipeName) -> Result<(Value, Vec<String>), crat
         }
         None => Some(catalogue::facts(&newest)),
     };
+    if facts.as_ref().is_some_and(|facts| facts.services == 0) {
+        if left_out.is_empty() {
+            left_out.push(format!(
+                "{recipe}: its compose files cannot be read; `potluck recipe lint` says why"
+            ));
+        }
+        return Ok((None, left_out));
+    }
     if let Some(facts) = &facts {
         catalogue::correct(&mut entry.features, facts);
     }
@@ -286,7 +302,7 @@ fn made(store: &Store, recipe: &RecipeName) -> Result<(Value, Vec<String>), crat
     if let (Some(entry), Some(facts)) = (entry.as_object_mut(), facts) {
         entry.insert(KEY.to_owned(), serde_json::json!(facts));
     }
-    Ok((entry, left_out))
+    Ok((Some(entry), left_out))
 }
 
 /// The entries that are there.

@@ -163,6 +163,28 @@ impl Script {
         Ok(script.unwrap_or_default())
     }
 
+    /// That of a recipe's tests, which says how tasks end and what programs answer: how the
+    /// process that asks fares is not a recipe's to say.
+    ///
+    /// # Errors
+    /// As [`Script::parse`], and for what only a server's own script may say.
+    pub fn of_recipe(text: &str) -> Result<Self, String> {
+        let script = Self::parse(text)?;
+        let Script { unreachable, crash, stop, lost, full, exec, .. } = &script;
+        let moments =
+            [("crash", crash), ("stop", stop), ("lost", lost), ("full", full)].into_iter();
+        let set = moments.filter(|(_, moment)| moment.is_some()).map(|(key, _)| key);
+        if let Some(key) = set.chain(unreachable.then_some("unreachable")).next() {
+            return Err(format!(
+                "`{key}` is not for a recipe's tests: they have `exec` and `tasks`"
+            ));
+        }
+        if exec.iter().any(|rule| rule.command.is_some() && rule.matches.is_some()) {
+            return Err("a rule of `exec` has either `command` or `matches`".into());
+        }
+        Ok(script)
+    }
+
     pub(super) fn task(&self, subject: Subject<'_>) -> Option<&TaskRule> {
         self.tasks.iter().find(|rule| {
             subject.is(rule.service.as_deref()) && fits_any(rule.image.as_deref(), subject.image)
@@ -257,6 +279,10 @@ mod tests {
             assert!(error.contains(expected), "{text:?}: {error}");
         }
         assert_eq!(Script::parse("# nothing\n"), Ok(Script::default()));
+        for text in ["stop: 3", "unreachable: true", "exec: [{command: [a], matches: a}]"] {
+            assert!(Script::parse(text).is_ok() && Script::of_recipe(text).is_err(), "{text}");
+        }
+        assert!(Script::of_recipe("tasks: [{service: db, exit_code: 1}]").is_ok());
         let bytes = Script::parse("exec:\n- {stdout_hex: \"52ff\"}\n").unwrap();
         assert_eq!(bytes.exec[0].stdout_hex, b"R\xff");
     }

@@ -6,6 +6,7 @@ use super::{
     super::{
         backup::plan_backup,
         connection::dependents,
+        covered::Covered,
         rebuild::{NewApp, Rebuild},
         unfinished::refuse_unfinished,
     },
@@ -13,11 +14,8 @@ use super::{
 };
 use crate::{
     app::{self, App, Context},
-    backup::{
-        Error, ItemKind, Options, Which,
-        set::manifest::{Item, VolumeFacts},
-    },
-    engine::{Engine, Kind, Scope, api::ServiceSpec},
+    backup::{Error, Options, Which, set::manifest::Item},
+    engine::{Engine, Kind, Scope},
     home::{AppGuard, Grant},
     hooks,
     operation::server::domain_warnings,
@@ -157,38 +155,13 @@ async fn own_volumes(app: &App) -> Result<Vec<String>, Error> {
     Ok(volumes.filter(|name| owned.has_name(Kind::Volume, name)).collect())
 }
 
-/// Which volumes are removed, and which stay. A backup has a volume as a whole, or the dumps
-/// of all services that mount it; of what plugins save in their own way, that is not known.
+/// Which volumes are removed, and which stay.
 fn divide(
     own: Vec<String>,
     items: &[Item],
     app: &App,
     MoveOptions { keep_data }: MoveOptions,
 ) -> (Vec<String>, Vec<String>) {
-    let whole: BTreeSet<&str> = items
-        .iter()
-        .filter_map(|item| item.volume.as_ref())
-        .filter(|VolumeFacts { paths, .. }| paths.is_empty())
-        .map(|facts| facts.name.as_str())
-        .collect();
-    let dumped: BTreeSet<&str> = items
-        .iter()
-        .filter(|item| item.kind == ItemKind::Dump)
-        .filter_map(|item| item.service.as_deref())
-        .collect();
-    let is_dumped = |volume: &str| {
-        let mut mounting = app.stack.services.iter().filter(|it| mounts(&it.spec, volume));
-        let first = mounting.next();
-        first.is_some_and(|first| {
-            std::iter::once(first).chain(mounting).all(|it| dumped.contains(it.key.as_str()))
-        })
-    };
-    own.into_iter()
-        .partition(|name| !keep_data && (whole.contains(name.as_str()) || is_dumped(name)))
-}
-
-fn mounts(spec: &ServiceSpec, volume: &str) -> bool {
-    let container = spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref());
-    let mounts = container.and_then(|container| container.mounts.as_ref());
-    mounts.into_iter().flatten().any(|mount| mount.source.as_deref() == Some(volume))
+    let covered = Covered::by(items);
+    own.into_iter().partition(|name| !keep_data && covered.has(name, &app.stack))
 }

@@ -17,8 +17,8 @@ use crate::{
 
 /// Remove volumes of an undeployed app, with their data.
 ///
-/// Refuses while the app is deployed, or if no complete and recent backup holds the app's
-/// data. The rest of the app is kept: its settings, its secrets, its other volumes.
+/// Refuses while the app is deployed, if no complete and recent backup holds the app's data,
+/// or if no backup has one of these volumes. The rest of the app is kept: its settings, its secrets, its other volumes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -65,7 +65,12 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         session.ui.say(format_args!("{} has no volumes on {}.", entry.name, entry.server));
         return Ok(Exit::DONE);
     }
-    require_saved(&args.saved, session, context, &leaving, &left)?;
+    let without = require_saved(&args.saved, session, context, &leaving, &left)?;
+    let lost: Vec<_> = doomed.iter().filter(|it| without.contains(it)).cloned().collect();
+    if !lost.is_empty() {
+        return Err(Failure::consent(format!("no backup has {}", clean(&lost.join(", "))))
+            .hint("`--no-backup` removes them anyway"));
+    }
     operating.pause();
     agree(args, session, &entry.server, &doomed)?;
     wait("interrupted: some volumes may be removed already", async {

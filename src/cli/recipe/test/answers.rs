@@ -23,7 +23,7 @@ pub fn script(recipe: &Copied) -> Result<String, Failure> {
         let invalid = |error: String| Failure::new(format!("{ANSWERS} is invalid: {error}"));
         let text = recipe.files.text(ANSWERS)?;
         // By its own lines: the server's script has others.
-        Script::parse(&text).map_err(invalid)?;
+        Script::of_recipe(&text).map_err(invalid)?;
         script = yaml::document(&text).map_err(invalid)?;
     }
     let own = script["exec"].take();
