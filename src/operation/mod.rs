@@ -76,6 +76,7 @@ pub use options::{DeployOptions, DeployReport, Domains, PartOf, Upgrade};
 pub use rebuild::{
     DrillPlan, Drilled, NewApp, Rebuild, RebuildPlan, RebuildReport, RecipeFrom, drill, plan_drill,
 };
+pub use releases::needing as releases_needing;
 pub use restart::{RestartReport, restart_services};
 pub use restore::{Part, Restore, RestorePlan, RestoreReport, prepare_restore, prepare_restore_of};
 pub use restores::DataBack;

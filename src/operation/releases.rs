@@ -66,6 +66,17 @@ pub(super) async fn all(confined: &Confined) -> Result<Releases, Error> {
     Ok(Releases { known, unreadable, gone })
 }
 
+/// The releases of an app, oldest first, that could no longer come back without one of these
+/// secrets, `r3`.
+///
+/// # Errors
+/// What the engine says.
+pub async fn needing(app: &App, secrets: &[String]) -> Result<Vec<String>, Error> {
+    let known = all(&app.engine).await?.known.into_iter().rev();
+    let needs = |it: &Kept| it.release.secrets.iter().any(|name| secrets.contains(name));
+    Ok(known.filter(needs).map(|it| it.release.name()).collect())
+}
+
 impl Releases {
     /// What runs, if nobody changed it by hand.
     pub fn newest(&self) -> Option<&Release> {

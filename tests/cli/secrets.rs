@@ -390,3 +390,29 @@ fn a_version_that_is_named_needs_none_in_the_settings() {
     let refused = lab.run_with(&[&insert[..], &[&long]].concat(), b"x");
     assert!(refused.stderr.contains("bytes long; Docker allows 64"), "{refused}");
 }
+
+#[test]
+fn a_removal_names_the_releases_that_need_the_secret() {
+    let lab = Lab::with_tiny_app();
+    let good = |arguments: &[&str]| {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, 0, "{run}");
+    };
+    assert_eq!(
+        lab.run_with(&["app", "secret", "insert", "t.example", "mail_password"], b"x").code,
+        0
+    );
+    for version in ["v1", "v2"] {
+        let set = format!("SECRET_TOKEN_VERSION={version}");
+        good(&["app", "config", "t.example", "--set", &set]);
+        good(&["app", "secret", "generate", APP]);
+        good(&["app", "deploy", "t.example", "-n"]);
+    }
+    let run = lab.run(&["app", "secret", "rm", "t.example", "token", "v1"]);
+    let words = "r1 could not come back by `potluck app rollback` afterwards";
+    assert!(run.code == 6 && run.stderr.contains(words), "{run}");
+    let run = lab.run(&["app", "secret", "rm", "t.example", "token", "v1", "--yes"]);
+    assert!(run.code == 0 && run.stderr.contains(words), "{run}");
+    let back = lab.run(&["app", "rollback", "t.example", "-n"]);
+    assert!(back.code != 0 && back.stderr.contains("the secret `t_example_token_v1`"), "{back}");
+}

@@ -9,6 +9,7 @@ use crate::{
         grants::{Answers, PlanQuestion},
         prompt,
         session::{Session, wait},
+        ui::clean,
     },
     operation,
     recipe::Version,
@@ -58,7 +59,7 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
     let guard = session.guard(&home, &entry, "a removal of secrets", &args.lock)?;
     let operating =
         session.context(&home, Answers::new(&session.ui, PlanQuestion::Yes))?.waiting(&args.lock);
-    let (app, keeper, doomed) = wait("interrupted", async {
+    let (app, keeper, doomed, needing) = wait("interrupted", async {
         let app = app::load(&operating.context, &entry, &Version::Newest).await?;
         let keeper = super::keeper(&home, &app)?;
         let all = super::versions(&home, &app).await?;
@@ -73,13 +74,22 @@ pub fn run(args: &Args, session: &Session) -> Outcome {
         }
         let is_there = |row: &&SecretVersion| row.id.is_some() || row.kept;
         let doomed: Vec<_> = doomed.into_iter().filter(is_there).cloned().collect();
-        Ok((app, keeper, doomed))
+        let names: Vec<_> = doomed.iter().map(|version| version.full_name.clone()).collect();
+        let needing = operation::releases_needing(&app, &names).await?;
+        Ok((app, keeper, doomed, needing))
     })?;
     let what = match doomed.as_slice() {
         [one] if args.name.is_some() => format!("the secret {} of {}", one.full_name, entry.name),
         _ => format!("all secrets of {}", entry.name),
     };
     operating.pause();
+    if !needing.is_empty() {
+        session.ui.warn(format_args!(
+            "{} could not come back by `potluck app rollback` afterwards: the secrets of a release \
+             are part of it",
+            clean(&needing.join(", "))
+        ));
+    }
     let needs = format!("removing {what} needs your consent");
     let question = format!("Remove {what} from {}? There is no way back.", entry.server);
     prompt::agree(&session.ui, args.yes, &needs, &question)?;
