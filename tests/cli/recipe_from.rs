@@ -535,3 +535,33 @@ fn commands_to_type_next_are_whole_in_a_folder_with_blanks() {
         assert!(run.stderr.contains("call that one `app` in compose.yml"), "{run}");
     }
 }
+
+#[test]
+fn keys_limits_and_owners_are_what_docker_reads() {
+    let lab = Lab::new();
+    let key = "-----BEGIN PRIVATE KEY-----\ns3cr3t\n-----END PRIVATE KEY-----\n";
+    let folder = project(&[
+        (
+            "compose.yml",
+            "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n    pids_limit: 200\n    \
+             healthcheck: {disable: true}\n    tmpfs: ['/run:size=16m']\n    \
+             secrets: [{source: token, target: /t, mode: 0400, uid: '70', gid: '70'}]\n    \
+             configs: [{source: c, target: /c, mode: 0440, gid: '33'}]\n    \
+             volumes: ['./tls.key:/tls.key:ro', './01-init.sql:/x/01-init.sql:ro', 'd:/data']\n\
+             secrets: {token: {file: ./token}}\nconfigs: {c: {content: x}}\nvolumes: {d: }\n",
+        ),
+        ("tls.key", key),
+        ("01-init.sql", "create role x password 's3cr3t-role';\n"),
+        ("token", "s3cr3t"),
+    ]);
+    let (recipe, said) = made(&lab, "kept", folder.path());
+    for (file, text) in texts(&recipe) {
+        assert!(!text.contains("s3cr3t"), "{file}: {text}");
+    }
+    assert!(!said.to_string().contains("s3cr3t"), "{said}");
+    let errors = linted(&lab, "kept");
+    assert!(errors.iter().all(|(severity, _)| severity != "error"), "{errors:?}");
+    if let Some(config) = docker(&lab, &recipe) {
+        config.unwrap();
+    }
+}

@@ -180,20 +180,50 @@ pub fn manifest(
             );
         }
     }
-    let mut lines = vec![];
+    let mut used: Vec<(String, String)> = vec![];
     for volume in &draft.volumes {
-        let cache = volume.name.contains("cache") || volume.name.contains("tmp");
-        if dumped.contains(&volume.name)
-            || lines.iter().any(|(name, _): &(String, String)| *name == volume.name)
-        {
+        let is_cache = |text: &str| text.contains("cache") || text.contains("tmp");
+        let mut places = draft.services.iter().flat_map(|service| &service.volumes);
+        let is_used = places.clone().any(|(name, _)| *name == volume.name);
+        let cache = is_cache(&volume.name);
+        let is_inside_too = places.all(|(name, target)| *name != volume.name || is_cache(target));
+        if dumped.contains(&volume.name) || used.iter().any(|(name, _)| *name == volume.name) {
             continue;
         }
-        if cache {
+        if !is_used {
+            draft.log.decision(
+                "",
+                None,
+                format!(
+                    "the volume `{}` is mounted read-only: its files come from you, and no backup \
+                     has them",
+                    volume.name
+                ),
+                format!(
+                    "say in README.md where they come from (`potluck app cp`); if nobody else \
+                     keeps them, add `{}` to the volumes of `std:files` in recipe.yml",
+                    volume.name
+                ),
+            );
+            continue;
+        }
+        if cache && !is_inside_too {
+            draft.log.decision(
+                "",
+                None,
+                format!(
+                    "the volume `{}` is backed up, though by its name it holds what can be made \
+                     again",
+                    volume.name
+                ),
+                "remove it from recipe.yml if that is so",
+            );
+        } else if cache {
             draft.log.change(
                 "",
                 None,
                 format!("the volume `{}` is not backed up", volume.name),
-                "by its name it holds what can be made again",
+                "by its name and its place it holds what can be made again",
             );
             continue;
         }
@@ -207,17 +237,8 @@ pub fn manifest(
         } else {
             format!(" {{exclude: [{}]}}", patterns.join(", "))
         };
-        lines.push((volume.name.clone(), value));
+        used.push((volume.name.clone(), value));
     }
-    let used: Vec<_> = lines
-        .into_iter()
-        .filter(|(name, _)| {
-            draft
-                .services
-                .iter()
-                .any(|service| service.volumes.iter().any(|(volume, _)| volume == name))
-        })
-        .collect();
     if !used.is_empty() {
         let names: Vec<_> = used.iter().map(|(name, _)| format!("`{name}`")).collect();
         draft.log.change(

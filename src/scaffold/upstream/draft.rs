@@ -133,7 +133,18 @@ pub struct Variable {
 pub struct Mounted {
     pub source: String,
     pub target: Option<String>,
-    pub mode: Option<&'static str>,
+    /// In octal digits, as it is written.
+    pub mode: Option<String>,
+    /// Who owns it in the container.
+    pub uid: Option<String>,
+    pub gid: Option<String>,
+}
+
+impl Mounted {
+    /// One with the mode and the owner that swarm gives it.
+    pub fn new(source: &str, target: Option<String>) -> Mounted {
+        Mounted { source: source.to_owned(), target, mode: None, uid: None, gid: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

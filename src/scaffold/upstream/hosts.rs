@@ -1,7 +1,12 @@
 //! Names of hosts in the environment: those of other services, and the address at which
 //! people reach the app.
 
-use super::{draft::Draft, project::Project, reference};
+use super::{
+    draft::{Draft, Variable},
+    judge::{self, Origin},
+    project::Project,
+    reference,
+};
 
 /// Words of names whose values are hosts.
 const HOSTS: &[&str] = &[
@@ -41,6 +46,16 @@ const OWN: &[&str] = &[
 /// Hosts that stand for whatever the app's is.
 const EXAMPLES: &[&str] =
     &["localhost", "127.0.0.1", "yourhost", "your-domain", "yourdomain", "domain.tld", "example"];
+
+/// Domains that belong to nobody (RFC 2606).
+const RESERVED: &[&str] = &["example.com", "example.net", "example.org"];
+/// Words of names whose value, a reserved domain as a whole, is the app's own.
+const OWN_WORDS: &[&str] = &["DOMAIN", "DOMAINS", "HOST", "HOSTNAME", "HOSTS", "ORIGIN", "URL"];
+/// Words of names whose hosts are others'.
+const OTHERS: &[&str] =
+    &["AUTH", "CDN", "DATABASE", "DB", "IMAP", "MEDIA", "PROXY", "REDIS", "SSO"];
+/// Words of names of mail, in whose values an example is of whom it is sent from.
+const MAIL: &[&str] = &["EMAIL", "FROM", "MAIL", "MAILER", "SMTP"];
 
 /// Writes the names of services with that of the stack before them, where the service is on a
 /// network with other apps: a bare `db` could be another's there.
@@ -105,7 +120,7 @@ pub fn services(draft: &mut Draft, project: &Project) {
     if in_template {
         let env = &mut draft.services[web.service].env;
         if !env.iter().any(|it| it.key == "STACK_NAME") {
-            env.push(super::draft::Variable {
+            env.push(Variable {
                 key: "STACK_NAME".into(),
                 value: Some("${STACK_NAME}".into()),
                 position: None,
@@ -141,9 +156,10 @@ pub fn own(draft: &mut Draft, project: &Project) {
     for service in &mut draft.services {
         for variable in &mut service.env {
             let upper = variable.key.to_ascii_uppercase();
-            let named = OWN.iter().any(|own| upper == *own || upper.ends_with(&format!("_{own}")));
             let Some(value) = &variable.value else { continue };
             let value_of = project.resolved(value);
+            let named = OWN.iter().any(|own| upper == *own || upper.ends_with(&format!("_{own}")))
+                || is_own_by_value(&variable.key, &value_of);
             let new = if let Some((scheme, rest)) = value_of.split_once("://") {
                 let (host, path) =
                     rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
@@ -178,6 +194,46 @@ pub fn own(draft: &mut Draft, project: &Project) {
     }
 }
 
+/// Whether the whole value is a reserved domain, and the name says that it is a host of the app.
+fn is_own_by_value(key: &str, value: &str) -> bool {
+    let host = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    let upper = key.to_ascii_uppercase();
+    let has = |words: &[&str]| upper.split('_').any(|word| words.contains(&word));
+    is_reserved(host)
+        && (has(OWN_WORDS) || upper.ends_with("SERVER_NAME"))
+        && !has(OTHERS)
+        && judge::origin(key) == Origin::Own
+}
+
+fn is_reserved(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c))
+        && RESERVED.iter().any(|it| host == *it || host.ends_with(&format!(".{it}")))
+}
+
+/// Says where a reserved domain is left.
+pub fn examples(draft: &mut Draft, project: &Project) {
+    for service in &draft.services {
+        let is_left = |variable: &&Variable| {
+            let value = project.resolved(variable.value.as_deref().unwrap_or_default());
+            let upper = variable.key.to_ascii_uppercase();
+            let is_mail = upper.split('_').any(|word| MAIL.contains(&word)) && value.contains('@');
+            let lower = value.to_ascii_lowercase();
+            !is_mail && RESERVED.iter().any(|domain| lower.contains(domain))
+        };
+        let left: Vec<&Variable> = service.env.iter().filter(is_left).collect();
+        let Some(first) = left.first() else { continue };
+        let names: Vec<&str> = left.iter().map(|it| it.key.as_str()).collect();
+        draft.log.decision(
+            &service.key,
+            first.position.clone(),
+            format!("the domain of an example is left in {}", names.join(", ")),
+            "write `${DOMAIN}` for the app's own, and a setting for any other",
+        );
+    }
+}
+
 fn is_example(host: &str) -> bool {
     let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     !host.is_empty()
@@ -202,6 +258,22 @@ fn is_example(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reserved_domain_is_the_apps_own_where_its_name_says_so() {
+        for (key, value, own) in [
+            ("GTS_HOST", "example.org", true),
+            ("VIRTUAL_HOST", "wiki.example.com", true),
+            ("CORS_ORIGIN", "https://wiki.example.com/", true),
+            ("SMTP_HOST", "smtp.example.com", false),
+            ("DB_HOST", "db.example.com", false),
+            ("TITLE", "example.org", false),
+            ("GTS_HOST", "matomo.org", false),
+            ("ALLOWED_HOSTS", "localhost,wiki.example.com", false),
+        ] {
+            assert_eq!(is_own_by_value(key, value), own, "{key}={value}");
+        }
+    }
 
     #[test]
     fn hosts_are_found_in_addresses() {

@@ -105,7 +105,15 @@ pub enum Origin {
 }
 
 fn words(name: &str) -> Vec<String> {
-    let upper = name.to_ascii_uppercase();
+    let mut apart = String::new();
+    for c in name.chars() {
+        // `apiToken` is of two words.
+        if c.is_ascii_uppercase() && apart.ends_with(|c: char| c.is_ascii_lowercase()) {
+            apart.push('_');
+        }
+        apart.push(c);
+    }
+    let upper = apart.to_ascii_uppercase();
     upper.split(['_', '-', '.']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
@@ -133,9 +141,18 @@ pub fn is_secret_name(name: &str) -> bool {
 
 /// Whether a variable holds a secret, judged by its value, too: an empty one is to be set.
 pub fn is_secret(name: &str, value: &str) -> bool {
+    if has_private_key(value) {
+        return true;
+    }
     let is_key = words(name).last().is_some_and(|word| word.ends_with("KEY"));
     is_secret_name(name) && (value.is_empty() || is_secret_value(value))
         || is_key && is_placeholder(value)
+}
+
+/// Whether a text has a private key in it (RFC 7468, and the formats of OpenSSH and OpenPGP).
+pub fn has_private_key(text: &str) -> bool {
+    let mut lines = text.split("-----BEGIN ").skip(1);
+    lines.any(|rest| rest.split("-----").next().is_some_and(|it| it.contains("PRIVATE KEY")))
 }
 
 /// `changeme`, `your-secret-here`: what a person is to replace.
@@ -208,7 +225,7 @@ pub fn is_secret_value(value: &str) -> bool {
 }
 
 /// Where the password is in an address such as `postgres://user:password@host`.
-pub fn password_in(address: &str) -> Option<std::ops::Range<usize>> {
+pub fn in_address(address: &str) -> Option<std::ops::Range<usize>> {
     let scheme = address.find("://")?;
     let letters = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     if !address[..scheme].chars().all(letters) {
@@ -233,6 +250,23 @@ pub fn password_in(address: &str) -> Option<std::ops::Range<usize>> {
     (colon + 1 < at).then_some(colon + 1..at)
 }
 
+/// The host of an address, or of a list such as `Server=db;Password=x`.
+pub fn host_in(text: &str) -> Option<String> {
+    let host = match text.split_once("://") {
+        Some((_, rest)) => {
+            let authority = rest.split(['/', '?', '#', ' ']).next()?;
+            authority.rsplit('@').next()?
+        }
+        None => text.split([';', '&', ' ']).find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            let key = key.rsplit(':').next()?.to_ascii_lowercase();
+            ["host", "server"].contains(&key.as_str()).then_some(value)
+        })?,
+    };
+    let host = host.split([':', ',']).next()?;
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +278,7 @@ mod tests {
                 "DB_PASSWORD MYSQL_ROOT_PASSWORD SECRET_KEY SECRET_KEY_BASE APP_KEY API_KEY \
                  JWT_SECRET ADMIN_TOKEN \
                  GITEA__database__PASSWD OTP_SECRET N8N_ENCRYPTION_KEY PG_PASS HASH_SALT VAPID_PRIVATE_KEY \
-                 PAPERLESS_SECRET_KEY SMTP_USER_PWD TOTP_VAULT_KEY SYMFONY__ENV__DATABASE_PASSWORD \
+                 PAPERLESS_SECRET_KEY apiToken sessionSecret SMTP_USER_PWD TOTP_VAULT_KEY SYMFONY__ENV__DATABASE_PASSWORD \
                  PAPERLESS_DBPASS",
                 true,
             ),
@@ -262,6 +296,19 @@ mod tests {
         }
         assert_eq!(origin("SMTP_PASSWORD"), Origin::Elsewhere);
         assert_eq!(origin("DB_PASSWORD"), Origin::Own);
+    }
+
+    #[test]
+    fn hosts_are_found_in_addresses_and_lists() {
+        for (text, host) in [
+            ("redis://:x@cache:6379/0", Some("cache")),
+            ("jdbc:mysql://db/x?user=u&password=p", Some("db")),
+            ("Server=db,1433;Password=x", Some("db")),
+            ("mysql:host=db;password=x", Some("db")),
+            ("{\"password\":\"x\"}", None),
+        ] {
+            assert_eq!(host_in(text).as_deref(), host, "{text}");
+        }
     }
 
     #[test]
@@ -292,7 +339,7 @@ mod tests {
             ("http://example.org/a:b@c", None),
             ("text with :// a:b@c", None),
         ] {
-            assert_eq!(password_in(text).map(|range| &text[range]), password, "{text}");
+            assert_eq!(in_address(text).map(|range| &text[range]), password, "{text}");
         }
     }
 }

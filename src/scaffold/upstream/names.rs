@@ -39,6 +39,12 @@ pub fn secret(text: &str) -> String {
     if name.is_empty() { "secret".into() } else { name }
 }
 
+/// The name of a config; its version is a variable, which begins with no digit.
+pub fn config(text: &str) -> String {
+    let name = plain(text, '_');
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("config_{name}") } else { name }
+}
+
 /// The name, with a number behind it if it is taken.
 pub fn unique(name: &str, taken: &dyn Fn(&str) -> bool) -> String {
     let base = if name.is_empty() { "config" } else { name };
@@ -89,5 +95,7 @@ mod tests {
         }
         assert_eq!(plain("Model Cache__x", '-'), "model-cache__x");
         assert_eq!(setting("VERSION"), "APP_VERSION");
+        assert_eq!(config("01-init.sql"), "config_01_init_sql");
+        assert_eq!(config("app.ini"), "app_ini");
     }
 }

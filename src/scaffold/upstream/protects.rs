@@ -104,7 +104,7 @@ fn a_password_is_never_empty_without_a_word() {
         ],
     )
     .has(".env.sample", &["\nPOSTGRES_PASSWORD=\n", "\nCOOKIE_KEY=\n"])
-    .has("tests/settings.env", &["POSTGRES_PASSWORD=only-for-tests\n"])
+    .has("tests/settings.env", &["POSTGRES_PASSWORD=only-for-tests-"])
     .decides(&["POSTGRES_PASSWORD is a setting", "NEXTAUTH_SECRET is a setting"]);
 }
 
@@ -336,4 +336,183 @@ fn a_broken_variable_is_refused_with_its_place() {
         ("more.env", "COST='5$'\n"),
     ]);
     made.has("compose.yml", &["COST: 5$$\n"]);
+}
+
+/// The recipe of a service with these keys.
+fn with(keys: &str, files: &[(&str, &str)]) -> Adapted {
+    let compose =
+        format!("services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n{keys}");
+    recipe(&[&[("compose.yml", compose.as_str())], files].concat())
+}
+
+const PRIVATE_KEY: &str =
+    "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cr3t-k3y\n-----END OPENSSH PRIVATE KEY-----\n";
+
+#[test]
+fn a_credential_is_never_copied() {
+    for (mount, file, text, secret) in [
+        ("./id_ed25519:/key", "id_ed25519", PRIVATE_KEY, "id_ed25519"),
+        ("./cert.pem:/cert.pem:ro", "cert.pem", PRIVATE_KEY, "cert_pem"),
+        ("./tls.key:/tls.key:ro", "tls.key", "s3cr3t-k3y", "tls_key"),
+        ("./.htpasswd:/etc/nginx/.htpasswd", ".htpasswd", "a:s3cr3t-k3y", "htpasswd"),
+        ("./.netrc:/root/", ".netrc", "password s3cr3t-k3y", "netrc"),
+        ("./pw:/root/.pgpass", "pw", "db:5432:x:u:s3cr3t-k3y", "pw"),
+        ("./a.p12:/a.p12", "a.p12", "\0s3cr3t-k3y", "a_p12"),
+    ] {
+        let made = with(&format!("    volumes: ['{mount}']\n"), &[(file, text)]);
+        assert!(!format!("{made:?}").contains("s3cr3t-k3y"), "{made:#?}");
+        made.lacks("compose.yml", &["configs:"])
+            .has("compose.yml", &[&format!("- source: {secret}\n        target: /")])
+            .has(
+                ".env.sample",
+                &[&format!("SECRET_{}_VERSION=v1 # generate=false", secret.to_uppercase())],
+            )
+            .decides(&[&format!("is the secret `{secret}`")]);
+    }
+    let files =
+        [("tls/a.key", PRIVATE_KEY), ("tls/a.conf", "x=1\n"), ("tls/id_rsa.pub", "ssh-rsa x")];
+    let made = with("    volumes: ['./tls:/etc/tls:ro']\n", &files);
+    assert!(!format!("{made:?}").contains("s3cr3t-k3y"), "{made:#?}");
+    made.has("compose.yml", &["target: /etc/tls/a.conf", "target: /etc/tls/id_rsa.pub"])
+        .decides(&["left out, as they are keys or have passwords only: `tls/a.key`"]);
+    let made = with("    configs: [k]\nconfigs: {k: {file: ./k}}\n", &[("k", PRIVATE_KEY)]);
+    assert!(!format!("{made:?}").contains("s3cr3t-k3y"), "{made:#?}");
+    made.decides(&["/k is the secret `k`"]);
+}
+
+#[test]
+fn passwords_in_files_are_replaced_or_decided() {
+    for (file, text, has) in [
+        (
+            "c.json",
+            "{\"db\":{\"password\":\"s3cr3t-pw\"},\"apiToken\":\"s3cr3t-pw2\"}",
+            "{\"db\":{\"password\":\"{{ secret \"password\" }}\"},\"apiToken\":\"{{ secret \"apitoken\" }}\"}",
+        ),
+        (
+            "c.xml",
+            "<c><password>s3cr3t-pw</password></c>",
+            "<password>{{ secret \"password\" }}</password>",
+        ),
+        (
+            "c.php",
+            "define('DB_PASSWORD', 's3cr3t-pw');",
+            "define('DB_PASSWORD', '{{ secret \"db_password\" }}');",
+        ),
+        ("c.sql", "create role x password 's3cr3t-pw';", "password '{{ secret \"password\" }}';"),
+        // A word that is also a key stays one.
+        ("c.yml", "password: password\n", "password: {{ secret \"password\" }}\n"),
+    ] {
+        let made = with(&format!("    volumes: ['./{file}:/c']\n"), &[(file, text)]);
+        assert!(!format!("{made:?}").contains("s3cr3t-pw"), "{made:#?}");
+        made.has(file, &[has]);
+    }
+    let text =
+        "#!/bin/sh\nmysql -uroot -ps3cr3t-pw\ncurl -u a:s3cr3t-pw http://x\n# password=s3cr3t-pw\n";
+    let made = with("    volumes: ['./init.sh:/init.sh']\n", &[("init.sh", text)]);
+    made.decides(&[
+        "perhaps has a password in it still: line 2 (-p), line 3 (-u), line 4 (password)",
+    ]);
+    assert!(!format!("{:?}", made.log).contains("s3cr3t-pw"), "{:#?}", made.log);
+}
+
+#[test]
+fn passwords_in_values_of_all_kinds_are_moved_or_decided() {
+    let made = with(
+        "    environment:\n      A: 'Server=db;Database=x;Password=s3cr3t-a1;'\n      \
+         B: 'jdbc:mysql://db/x?user=u&password=s3cr3t-b2'\n      \
+         C: '{\"user\":\"root\",\"password\":\"s3cr3t-c3\"}'\n      \
+         D: '-Xmx1g -Ddb.password=s3cr3t-d4'\n      AUTH_BASIC: 'admin:basicpw12'\n    \
+         command: ['sh', '-c', 'export DB_PW=s3cr3t-e5; run --db-pass=s3cr3t-f6 -p flagpw12']\n",
+        &[],
+    );
+    for password in ["s3cr3t-a1", "s3cr3t-b2", "s3cr3t-c3", "s3cr3t-d4", "s3cr3t-f6"] {
+        assert!(!format!("{made:?}").contains(password), "{made:#?}");
+    }
+    assert!(!format!("{:?}", made.log).contains("basicpw12"));
+    made.has("compose.yml", &["Server=db;Database=x;Password=${DB_PASSWORD", "user=u&password=${"])
+        .decides(&["AUTH_BASIC", "`command` (-p)"]);
+}
+
+#[test]
+fn one_password_of_a_server_is_one_whatever_addresses_have_it() {
+    let made = recipe(&[(
+        "compose.yml",
+        "services:\n  web:\n    image: example/wiki:1\n    ports: ['80:80']\n    environment:\n      \
+         CACHE_URL: redis://:samepw55@cache:6379/0\n      BROKER_URL: redis://:samepw55@cache:6379/1\n      \
+         RESULTS: redis://:samepw55@cache:6379/2\n      DATABASE_URL: postgres://u:samepw55@db/x\n  \
+         db:\n    image: postgres:17\n    environment: {POSTGRES_PASSWORD: samepw55}\n    volumes: ['d:/var/lib/postgresql/data']\n  \
+         cache:\n    image: redis:7\n    command: redis-server --requirepass samepw55\nvolumes: {d: }\n",
+    )]);
+    made.has(
+        "compose.yml",
+        &[
+            "CACHE_URL: redis://:${CACHE_PASSWORD}@",
+            "BROKER_URL: redis://:${CACHE_PASSWORD}@",
+            "RESULTS: redis://:${CACHE_PASSWORD}@",
+            "DATABASE_URL: postgres://u:${DB_PASSWORD}@",
+            "POSTGRES_PASSWORD: ${DB_PASSWORD:?",
+            "--requirepass ${CACHE_PASSWORD:?",
+        ],
+    )
+    .has("tests/settings.env", &["CACHE_PASSWORD=only-for-tests-", "DB_PASSWORD=only-for-tests-"]);
+    let values: Vec<&str> = made.files["tests/settings.env"]
+        .lines()
+        .filter_map(|line| line.split_once('=').map(|(_, value)| value))
+        .collect();
+    assert_eq!(values.len(), 2, "{made:#?}");
+    assert_ne!(values[0], values[1]);
+}
+
+#[test]
+fn what_no_backup_has_is_said() {
+    let made = with(
+        "    volumes: ['/srv/library:/library:ro', 'cache:/var/lib/app', 'tmp:/var/tmp/x', 'content:/data']\n\
+         volumes: {cache: , tmp: , content: }\n",
+        &[],
+    );
+    made.has("recipe.yml", &["        cache:\n", "        content:\n"])
+        .lacks("recipe.yml", &["library", "tmp"])
+        .decides(&[
+            "the volume `library` is mounted read-only",
+            "the volume `cache` is backed up, though",
+        ]);
+}
+
+#[test]
+fn what_a_stack_can_say_is_kept() {
+    let made = with(
+        "    healthcheck: {disable: true}\n    tmpfs: ['/run:size=16m,mode=1777']\n    pids_limit: 200\n    \
+         secrets: [{source: k, target: /k, mode: 0600, uid: '70'}]\n    \
+         configs: [{source: c, target: /c, mode: 0440, gid: '33'}]\n    \
+         volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1000000}}, './01-init.sql:/x/01-init.sql']\n\
+         secrets: {k: {file: ./k}}\nconfigs: {c: {content: x}}\n",
+        &[("01-init.sql", "select 1;\n")],
+    );
+    made.has(
+        "compose.yml",
+        &[
+            "disable: true\n",
+            "size: 16777216\n",
+            "size: 1000000\n",
+            "target: /k\n        uid: \"70\"\n        mode: 0600\n",
+            "target: /c\n        gid: \"33\"\n        mode: 0440\n",
+            "${CONFIG_01_INIT_SQL_VERSION:-v1}",
+        ],
+    );
+    for (file, text) in made.files.iter().filter(|(file, _)| file.starts_with("compose")) {
+        assert!(text.starts_with("version: \"3.9\"\n"), "{file}: {text}");
+    }
+    assert!(made.log.changes.iter().any(|it| it.what.contains("without mode=1777")));
+}
+
+#[test]
+fn an_examples_domain_is_the_apps_own_or_decided() {
+    let made = with(
+        "    environment: {VIRTUAL_HOST: wiki.example.com, ALLOWED: 'localhost,wiki.example.org', \
+         MAIL_FROM: wiki@example.org}\n",
+        &[],
+    );
+    made.has("compose.yml", &["VIRTUAL_HOST: ${DOMAIN}\n"])
+        .decides(&["the domain of an example is left in ALLOWED"]);
+    assert!(!made.log.decisions.iter().any(|it| it.what.contains("MAIL_FROM")), "{:#?}", made.log);
 }

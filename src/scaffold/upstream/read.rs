@@ -2,7 +2,7 @@
 
 use crate::compose::{
     tree::{Map, Node, Value},
-    value::ports,
+    value::{ports, size},
 };
 
 use super::{
@@ -23,6 +23,8 @@ pub struct Mount {
     pub target: String,
     pub read_only: bool,
     pub is_tmpfs: bool,
+    /// Bytes of memory at most, of one that is.
+    pub size: Option<i64>,
     pub position: Option<String>,
 }
 
@@ -155,8 +157,13 @@ pub fn mounts(map: &Map, project: &Project) -> Vec<Mount> {
                     matches!(map.get("read_only"), Some(Node { value: Value::Bool(true), .. }));
                 let target = project.resolved(&text(map, "target")?);
                 let source = project.resolved(&written);
+                let tmpfs = match map.get("tmpfs").map(|node| &node.value) {
+                    Some(Value::Map(options)) => text(options, "size"),
+                    _ => None,
+                };
                 Some(Mount {
                     source,
+                    size: tmpfs.and_then(|it| size::parse(&project.resolved(&it)).ok()),
                     written,
                     target,
                     read_only,
@@ -176,6 +183,7 @@ pub fn mounts(map: &Map, project: &Project) -> Vec<Mount> {
                     written: source,
                     read_only,
                     is_tmpfs: false,
+                    size: None,
                     position,
                 })
             }

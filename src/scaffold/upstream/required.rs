@@ -165,11 +165,16 @@ pub fn for_tests(draft: &Draft) -> Option<String> {
     let mut out = String::from(
         "# What `potluck recipe test` gives its apps, and no other app has: the sample has no value.\n",
     );
+    let mut passwords = 0;
     for setting in open {
-        // A number is read as a text, and a text not as a number.
+        // A number is read as a text, and a text not as a number. No two passwords are the same:
+        // what must be one would seem to be.
         let value = match draft.required[&setting.key] == PASSWORD {
-            true => "only-for-tests",
-            false => "1",
+            true => {
+                passwords += 1;
+                format!("only-for-tests-{passwords}")
+            }
+            false => "1".to_owned(),
         };
         out += &format!("{}={value}\n", setting.key);
     }

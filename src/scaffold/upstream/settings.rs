@@ -3,7 +3,7 @@
 
 use super::{
     draft::{Draft, Setting},
-    judge, names,
+    judge, literals, names,
     project::Project,
     reference,
 };
@@ -142,7 +142,7 @@ pub fn sample_value(
     let is_secret = !value.is_empty()
         && (judge::is_secret(&variable.name, &value)
             || draft.secret_variables.contains(&variable.name)
-            || judge::password_in(&value).is_some()
+            || literals::password_in(&value).is_some()
             || draft.has_password(&value));
     (!is_secret).then_some(value)
 }
@@ -173,7 +173,7 @@ pub fn named(draft: &mut Draft, project: &Project, written: &str, compose: &str)
                 value: line
                     .map(|line| line.value.clone())
                     .filter(|value| {
-                        !draft.has_password(value) && judge::password_in(value).is_none()
+                        !draft.has_password(value) && literals::password_in(value).is_none()
                     })
                     .unwrap_or_default(),
                 comment: line.map(|line| line.comment.clone()).unwrap_or_default(),

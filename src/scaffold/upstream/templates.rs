@@ -1,9 +1,11 @@
 //! Files that swarm fills in as a service starts (moby, `daemon/cluster/…/template`):
 //! `{{ secret "name" }}` and `{{ env "NAME" }}` of that service.
 
+use std::ops::Range;
+
 use super::{
     draft::{Draft, Mounted, Secret, Setting, Variable, is_distinct},
-    judge, names,
+    literals, names,
     reference::{self, Piece},
 };
 
@@ -67,33 +69,52 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
                 inserts.push((known.literal.clone(), known.insert.clone()));
             }
         }
-        for (name, value) in assignments(&content) {
-            if inserts.iter().any(|(literal, _)| *literal == value) {
+        // Where each is that its name tells, and which of `inserts` it is.
+        let mut marks: Vec<(Range<usize>, usize)> = vec![];
+        let mut doubtful: Vec<(usize, String)> = vec![];
+        for literal in literals::find(&config.file, &content) {
+            let value = &content[literal.range.clone()];
+            if !literal.certain {
+                let is_known = inserts.iter().any(|(known, _)| replace(value, known, "") != value);
+                if !is_known {
+                    doubtful.push((literal.line, literal.name));
+                }
                 continue;
             }
-            let secret = names::secret(&name);
-            let taken = |name: &str| draft.secrets.iter().any(|it| it.name == name);
-            let secret = names::unique(&secret, &taken);
-            draft.secrets.push(Secret {
-                name: secret.clone(),
-                rule: names::RANDOM,
-                comment: vec![format!("For {name} in {}.", config.file)],
+            let at = inserts.iter().position(|(known, _)| known == value).unwrap_or_else(|| {
+                let insert = known.iter().find(|it| it.literal == value);
+                let insert = insert.map(|it| it.insert.clone());
+                let insert = insert.unwrap_or_else(|| own(draft, &literal.name, &config.file));
+                inserts.push((value.to_owned(), insert));
+                inserts.len() - 1
             });
-            inserts.push((value, Insert::Secret(secret)));
+            marks.push((literal.range, at));
+        }
+        let service = draft
+            .services
+            .iter()
+            .find(|it| it.configs.iter().any(|mounted| mounted.source == config.name));
+        let service = service.map(|it| it.key.clone()).unwrap_or_default();
+        if let Some((first, _)) = doubtful.first() {
+            let shown: Vec<_> =
+                doubtful.iter().map(|(line, name)| format!("line {line} ({name})")).collect();
+            draft.log.decision(
+                &service,
+                Some(format!("{}:{first}", config.file)),
+                format!(
+                    "`{}` perhaps has a password in it still: {}",
+                    config.file,
+                    shown.join(", ")
+                ),
+                "if so, write `{{ secret \"NAME\" }}` in its place, `template_driver: golang` at \
+                 the config, and the secret at the service, before the first commit that you \
+                 publish",
+            );
         }
         if inserts.is_empty() {
             continue;
         }
-        // The longest first: one may be part of another.
-        inserts.sort_by_key(|(literal, _)| std::cmp::Reverse(literal.len()));
-        let mut text = escaped(&content);
-        for (literal, insert) in &inserts {
-            let with = match insert {
-                Insert::Secret(name) => format!("{{{{ secret \"{name}\" }}}}"),
-                Insert::Setting(name) => format!("{{{{ env \"{name}\" }}}}"),
-            };
-            text = replace(&text, literal, &with);
-        }
+        let text = filled(&content, &marks, &inserts);
         draft.files.insert(config.file.clone(), text);
         draft.configs[index].template = true;
         let users: Vec<usize> = (0..draft.services.len())
@@ -113,8 +134,6 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
                 Insert::Setting(name) => format!("the setting {name}"),
             })
             .collect();
-        let service =
-            users.first().map(|index| draft.services[*index].key.clone()).unwrap_or_default();
         draft.log.change(
             &service,
             None,
@@ -131,6 +150,59 @@ pub fn files(draft: &mut Draft, known: &[Known]) {
     }
 }
 
+/// A secret for what a file alone has.
+fn own(draft: &mut Draft, name: &str, file: &str) -> Insert {
+    let taken = |name: &str| draft.secrets.iter().any(|it| it.name == name);
+    let secret = names::unique(&names::secret(name), &taken);
+    draft.secrets.push(Secret {
+        name: secret.clone(),
+        rule: names::RANDOM,
+        comment: vec![format!("For {name} in {file}.")],
+    });
+    Insert::Secret(secret)
+}
+
+/// The template of a text: what is in the place of `marks`, and what `inserts` has elsewhere.
+fn filled(content: &str, marks: &[(Range<usize>, usize)], inserts: &[(String, Insert)]) -> String {
+    // No file that is read has this character.
+    let mark = |at: usize| format!("\0{at}\0");
+    let mut text = String::new();
+    let mut last = 0;
+    for (range, at) in marks {
+        text.push_str(&content[last..range.start]);
+        text.push_str(&mark(*at));
+        last = range.end;
+    }
+    text.push_str(&content[last..]);
+    // The longest first: one may be part of another. A word is one of many meanings, unless it is
+    // a password of the environment.
+    let mut order: Vec<usize> = (0..inserts.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(inserts[*at].0.len()));
+    for at in order {
+        let (literal, _) = &inserts[at];
+        let is_marked = marks.iter().any(|(_, marked)| *marked == at);
+        if is_distinct(literal) || !is_marked {
+            text = text
+                .split('\0')
+                .enumerate()
+                .map(|(index, part)| match index % 2 {
+                    0 => replace(part, literal, &mark(at)),
+                    _ => format!("\0{part}\0"),
+                })
+                .collect();
+        }
+    }
+    let part = |(index, part): (usize, &str)| match inserts.get(part.parse().unwrap_or(usize::MAX))
+    {
+        Some((_, Insert::Secret(name))) if index % 2 == 1 => {
+            format!("{{{{ secret \"{name}\" }}}}")
+        }
+        Some((_, Insert::Setting(name))) if index % 2 == 1 => format!("{{{{ env \"{name}\" }}}}"),
+        _ => escaped(part),
+    };
+    text.split('\0').enumerate().map(part).collect()
+}
+
 /// Takes passwords out of what is kept of the upstream as it is: a health check, a label.
 pub fn leftovers(draft: &mut Draft, known: &[Known]) {
     for index in 0..draft.services.len() {
@@ -144,7 +216,7 @@ pub fn leftovers(draft: &mut Draft, known: &[Known]) {
             known.iter().filter(|it| it.literal.len() >= SHORTEST && !open(&it.literal)).collect();
         let has = |text: &str| {
             hidden.iter().any(|it| positions(text, &it.literal).next().is_some())
-                || judge::password_in(text).is_some_and(|range| !text[range].contains('$'))
+                || literals::password_in(text).is_some_and(|range| !text[range].contains('$'))
         };
         let mut lost: Vec<&str> = vec![];
         let service = &mut draft.services[index];
@@ -221,7 +293,7 @@ fn give(draft: &mut Draft, index: usize, insert: &Insert) {
     match insert {
         Insert::Secret(name) => {
             if !service.secrets.iter().any(|it| it.source == *name && it.target.is_none()) {
-                service.secrets.push(Mounted { source: name.clone(), target: None, mode: None });
+                service.secrets.push(Mounted::new(name, None));
             }
         }
         Insert::Setting(name) => {
@@ -272,90 +344,9 @@ pub fn replace(text: &str, literal: &str, with: &str) -> String {
     out
 }
 
-/// `password = x`, `"token": "x"`, `'secret' => 'x'`, `IDENTIFIED BY 'x'`.
-fn assignments(text: &str) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = vec![];
-    for line in text.lines() {
-        let trimmed = line.trim();
-        if trimmed.starts_with(['#', ';']) || trimmed.starts_with("//") {
-            continue;
-        }
-        let apart = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',');
-        for word in trimmed.split(apart) {
-            // Behind a name and its separator, as in `url=`.
-            let word =
-                word.rsplit_once('=').filter(|(_, it)| it.contains("://")).map_or(word, |it| it.1);
-            if let Some(range) = judge::password_in(word) {
-                let value = &word[range];
-                if !value.contains(['$', '{', '%']) {
-                    found.push(("password".into(), value.to_owned()));
-                }
-            }
-        }
-        let upper = trimmed.to_ascii_uppercase();
-        if let Some(at) = upper.find("IDENTIFIED BY ") {
-            let rest = trimmed.get(at + 14..).unwrap_or_default();
-            if let Some(value) = within_quotes(rest) {
-                found.push(("db_password".into(), value));
-            }
-            continue;
-        }
-        let separator =
-            ["=>", "=", ":"].into_iter().find_map(|it| Some((trimmed.find(it)?, it.len())));
-        let Some((at, length)) = separator else { continue };
-        let name = trimmed[..at].trim().trim_matches(['"', '\'', ' ', ']']);
-        let name =
-            name.rsplit([' ', '[', '$', '\'', '"', '.']).find(|it| !it.is_empty()).unwrap_or(name);
-        let name = name.trim_end_matches([']', '\'', '"']);
-        if !judge::is_secret_name(name) {
-            continue;
-        }
-        let rest = trimmed[at + length..].trim();
-        let value = within_quotes(rest).unwrap_or_else(|| {
-            rest.trim_end_matches([';', ','])
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        });
-        let odd = |c: char| "${}()<>%".contains(c);
-        if value.len() >= 3 && !value.contains(odd) && judge::is_secret_value(&value) {
-            found.push((name.to_owned(), value));
-        }
-    }
-    found.dedup();
-    found
-}
-
-fn within_quotes(text: &str) -> Option<String> {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let rest = &text[1..];
-    rest.find(quote).map(|end| rest[..end].to_owned()).filter(|value| !value.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_in_files_are_found() {
-        let text = "password = hunter2\n# password = no\n\"token\": \"abc-def\",\n'dbpassword' \
-                    => 'p w',\n\
-                    CREATE USER x IDENTIFIED BY 'sql';\nproxy_pass http://app;\nsecret = ${X}\ntoken_ttl = 300\n\
-                    $CONFIG['smtp_secret'] = 'q1w2';\n";
-        let found: Vec<_> =
-            assignments(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(
-            found,
-            [
-                "password=hunter2",
-                "token=abc-def",
-                "dbpassword=p w",
-                "db_password=sql",
-                "smtp_secret=q1w2"
-            ]
-        );
-    }
 
     #[test]
     fn templates_keep_braces() {

@@ -15,7 +15,20 @@ use super::{
     yaml::{Item, Pair, Yaml, emit, nothing, pair, text, texts},
 };
 
-const VERSION: &str = "version: \"3.8\"\n\n";
+/// The line of the format, the same in all files: docker refuses to merge others.
+fn head(draft: &Draft) -> String {
+    // docker/cli, `compose/schema/data`: `pids` are of 3.9.
+    let limits = |it: &Pair| it.key == "resources" && has_key(&it.value, "pids");
+    let newer = draft.services.iter().any(|service| service.deploy.iter().any(limits));
+    format!("version: \"{}\"\n\n", if newer { "3.9" } else { "3.8" })
+}
+
+fn has_key(value: &Yaml, key: &str) -> bool {
+    match value {
+        Yaml::Map(pairs) => pairs.iter().any(|it| it.key == key || has_key(&it.value, key)),
+        _ => false,
+    }
+}
 
 /// `compose.yml`, with variables as the upstream has them.
 pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> Vec<Pair> {
@@ -75,8 +88,8 @@ pub fn compose(draft: &Draft, maps: &[&Map], project: &Project) -> Vec<Pair> {
 }
 
 /// The text of a compose file.
-pub fn file(pairs: &[Pair]) -> String {
-    format!("{VERSION}{}", emit(pairs))
+pub fn file(draft: &Draft, pairs: &[Pair]) -> String {
+    format!("{}{}", head(draft), emit(pairs))
 }
 
 /// The keys of a service, in the order of the examples.
@@ -149,7 +162,10 @@ fn reference_to(mounted: &Mounted) -> Item {
     };
     let mut inner =
         vec![pair("source", text(mounted.source.clone())), pair("target", text(target.clone()))];
-    inner.extend(mounted.mode.map(|mode| pair("mode", Yaml::Raw(mode.into()))));
+    for (key, owner) in [("uid", &mounted.uid), ("gid", &mounted.gid)] {
+        inner.extend(owner.clone().map(|it| pair(key, text(it))));
+    }
+    inner.extend(mounted.mode.clone().map(|mode| pair("mode", Yaml::Raw(mode))));
     Item { comment: vec![], value: Yaml::Map(inner) }
 }
 
@@ -212,12 +228,13 @@ pub fn version(draft: &Draft) -> String {
 /// The overlay for Traefik, and that for a port.
 pub fn overlays(draft: &Draft) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
+    let head = head(draft);
     if let Some(web) = &draft.web {
         let service = &draft.services[web.service];
         let (name, port) = (&service.name, web.port);
         // An overlay with a mapping has to go over a mapping.
         let text = format!(
-            "{VERSION}# Routed by a Traefik on the shared network `proxy`.\nservices:\n  {name}:\n    networks:\n      - proxy\n    deploy:\n      labels:\n        \
+            "{head}# Routed by a Traefik on the shared network `proxy`.\nservices:\n  {name}:\n    networks:\n      - proxy\n    deploy:\n      labels:\n        \
              - \"traefik.enable=true\"\n        \
              - \"traefik.swarm.network=proxy\"\n        \
              - \"traefik.docker.network=proxy\"\n        \
@@ -228,13 +245,13 @@ pub fn overlays(draft: &Draft) -> BTreeMap<String, String> {
         );
         files.insert("compose.traefik.yml".to_owned(), text);
         let text = format!(
-            "{VERSION}# Published on a port of every node, without a proxy.\nservices:\n  {name}:\n    ports:\n{}",
+            "{head}# Published on a port of every node, without a proxy.\nservices:\n  {name}:\n    ports:\n{}",
             port_of(port, "PORT", "tcp")
         );
         files.insert("compose.port.yml".to_owned(), text);
     }
     if !draft.ports.is_empty() {
-        let mut text = format!("{VERSION}# Further ports of every node.\nservices:\n");
+        let mut text = format!("{head}# Further ports of every node.\nservices:\n");
         for (index, service) in draft.services.iter().enumerate() {
             let opened: Vec<_> = draft.ports.iter().filter(|it| it.service == index).collect();
             if opened.is_empty() {
@@ -334,7 +351,7 @@ pub fn readme(draft: &Draft, name: &str) -> String {
         _ => short,
     };
     let healthy = draft.services.iter().all(|service| {
-        service.health.is_some()
+        service.health.as_ref().is_some_and(|it| !has_key(it, "disable"))
             || service.family.is_some_and(|family| family.health == Health::Image)
     });
     let yes = |it: bool| if it { "Yes" } else { "No" };

@@ -77,6 +77,14 @@ pub fn nothing() -> Yaml {
     Yaml::Raw(String::new())
 }
 
+/// A mount of memory, of so many bytes at most.
+pub fn memory(target: &str, size: Option<i64>) -> Yaml {
+    let mut mount = vec![pair("type", text("tmpfs")), pair("target", text(target))];
+    let size = size.map(|it| Yaml::Map(vec![pair("size", Yaml::Raw(it.to_string()))]));
+    mount.extend(size.map(|it| pair("tmpfs", it)));
+    Yaml::Map(mount)
+}
+
 /// The text of a file. Its sections are apart from each other, and so are services.
 pub fn emit(pairs: &[Pair]) -> String {
     let mut out = String::new();

@@ -4,8 +4,7 @@ use crate::recipe::family::Files;
 
 use super::super::{
     draft::{Config, Draft, Mounted, Variable, Words},
-    judge::{self},
-    names,
+    literals, names,
     project::Project,
     reference,
     templates::{self},
@@ -102,9 +101,8 @@ pub(super) fn apply(
                     draft.configs.push(Config { name: name.clone(), file, template: true });
                 }
                 draft.services[index].configs.push(Mounted {
-                    source: name,
-                    target: Some(path.clone()),
-                    mode: Some("0444"),
+                    mode: Some("0444".into()),
+                    ..Mounted::new(&name, Some(path.clone()))
                 });
                 if !from_file(&mut variable, files, &path, &mut extra) {
                     continue;
@@ -147,7 +145,7 @@ fn marked(value: &str, parts: &[(&Password, &Fate)], project: &Project) -> Strin
     if by_variable != value {
         return by_variable;
     }
-    let Some(range) = judge::password_in(value) else { return value.to_owned() };
+    let Some(range) = literals::password_in(value) else { return value.to_owned() };
     let literal = project.resolved(&value[range.clone()]);
     let part = parts.iter().find(|(password, _)| {
         password.literal.as_deref() == Some(&literal)
@@ -163,7 +161,7 @@ fn marked(value: &str, parts: &[(&Password, &Fate)], project: &Project) -> Strin
 }
 
 fn mount_secret(draft: &mut Draft, index: usize, name: &str, target: Option<String>) {
-    let mounted = Mounted { source: name.to_owned(), target, mode: None };
+    let mounted = Mounted::new(name, target);
     let secrets = &mut draft.services[index].secrets;
     if !secrets
         .iter()

@@ -7,12 +7,19 @@ use crate::recipe::family::Kind;
 use super::super::{
     draft::{Draft, Variable, Words},
     judge::{self, Origin},
-    names,
+    literals, names,
     project::Project,
     reference,
     services::shared_files,
 };
 use super::password::{Password, Place, Use};
+
+/// A service, as others reach it.
+struct Host {
+    name: String,
+    /// What it is, if it has passwords of its own.
+    store: Option<Kind>,
+}
 
 pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
     let mut passwords: Vec<Password> = vec![];
@@ -24,6 +31,15 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
         )
     };
     let shared = shared_files(draft);
+    let hosts: Vec<Host> = draft
+        .services
+        .iter()
+        .enumerate()
+        .map(|(index, service)| Host {
+            name: service.key.clone(),
+            store: service.kind().filter(|_| is_store(draft, index)),
+        })
+        .collect();
     let mut order: Vec<usize> = (0..draft.services.len()).collect();
     order.sort_by_key(|index| !is_store(draft, *index));
     let secret_variable =
@@ -88,9 +104,10 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                         Some(value).filter(|it| !it.is_empty()),
                     ),
                 };
-                let found = Use { service: index, place: Place::Whole, key: key.clone() };
-                put(&mut passwords, project, name, literal, found);
-            } else if let Some(range) = judge::password_in(&written) {
+                let found =
+                    Use { service: index, place: Place::Whole, key: key.clone(), host: None };
+                put(&mut passwords, project, &hosts, name, literal, found);
+            } else if let Some(range) = literals::password_in(&written) {
                 let part = &written[range];
                 let sole = reference::sole(part);
                 let literal = match &sole {
@@ -101,8 +118,9 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                         .filter(|it| !it.is_empty()),
                     None => Some(project.resolved(part)),
                 };
-                let found = Use { service: index, place: Place::Within, key: key.clone() };
-                put(&mut passwords, project, sole.map(|it| it.name), literal, found);
+                let host = judge::host_in(&value);
+                let found = Use { service: index, place: Place::Within, key: key.clone(), host };
+                put(&mut passwords, project, &hosts, sole.map(|it| it.name), literal, found);
             } else {
                 for used in reference::variables(&written) {
                     let known =
@@ -117,9 +135,10 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
                         put(
                             &mut passwords,
                             project,
+                            &hosts,
                             Some(used.name),
                             literal,
-                            Use { service: index, place, key: key.clone() },
+                            Use { service: index, place, key: key.clone(), host: None },
                         );
                     }
                 }
@@ -159,9 +178,10 @@ pub(super) fn collect(draft: &mut Draft, project: &Project) -> Vec<Password> {
             put(
                 &mut passwords,
                 project,
+                &hosts,
                 name,
                 literal,
-                Use { service: index, place: Place::Command, key },
+                Use { service: index, place: Place::Command, key, host: None },
             );
         }
     }
@@ -206,7 +226,7 @@ fn with_address(variable: &mut Variable, project: &Project) {
     let written = variable.value.clone().unwrap_or_else(|| format!("${{{}}}", variable.key));
     if reference::sole(&written).is_some() {
         let value = project.resolved(&written);
-        if judge::password_in(&value).is_some() {
+        if literals::password_in(&value).is_some() {
             variable.value = Some(value.replace('$', "$$"));
         }
     }
@@ -236,11 +256,8 @@ fn flags(words: &mut Words) -> Vec<(String, String)> {
     };
     let mut found = vec![];
     for (index, word) in words.iter().enumerate() {
-        if let Some(range) = judge::password_in(word) {
-            found.extend(value(&word[range]).map(|it| ("an address".to_owned(), it)));
-        }
         match word.split_once('=') {
-            Some((flag, given)) if secret(flag) => {
+            Some((flag, given)) if secret(flag) && value(given).is_some() => {
                 found.extend(value(given).map(|it| (flag.to_owned(), it)))
             }
             None if secret(word) => {
@@ -248,16 +265,21 @@ fn flags(words: &mut Words) -> Vec<(String, String)> {
                     words.get(index + 1).and_then(|it| value(it)).map(|it| (word.clone(), it)),
                 );
             }
-            _ => {}
+            _ => {
+                let range = literals::password_in(word);
+                let given = range.and_then(|range| value(&word[range]));
+                found.extend(given.map(|it| ("an address".to_owned(), it)));
+            }
         }
     }
     found
 }
 
-/// Adds a use to the password that it is of.
+/// Adds a use to the password that it is of; `hosts` are the services.
 fn put(
     passwords: &mut Vec<Password>,
     project: &Project,
+    hosts: &[Host],
     variable: Option<String>,
     literal: Option<String>,
     found: Use,
@@ -281,22 +303,50 @@ fn put(
         value(&Password { variable: variable.clone(), literal: literal.clone(), uses: vec![] });
     let is_password =
         |found: &Use| found.place != Place::Whole || judge::is_password_name(&found.key);
+    let target = hosts.iter().position(|it| Some(&it.name) == found.host.as_ref());
+    let is_of_host = |password: &Password| {
+        password
+            .uses
+            .iter()
+            .any(|it| it.host.is_some() && it.host == found.host || target == Some(it.service))
+    };
+    // A database and a cache have two passwords, even if an example has one value for both.
+    let store = hosts[found.service].store;
+    let is_of_other = |password: &Password| {
+        let mut stores = password.uses.iter().filter_map(|it| hosts[it.service].store);
+        store.is_some() && stores.any(|other| Some(other) != store)
+    };
+    let is_alike = |password: &Password| {
+        // In one service, two variables mean two things.
+        !password.uses.iter().any(|it| it.service == found.service && it.key != found.key)
+            && password
+                .uses
+                .iter()
+                .any(|it| it.key == found.key || is_password(it) && is_password(&found))
+    };
     let same = |password: &Password| {
         // Two variables are two passwords, even if an example has one value for both.
         let apart = password.variable.is_some() && variable.is_some();
         !apart
             && wanted.is_some()
             && value(password) == wanted
-            // In one service, two variables mean two things.
-            && !password.uses.iter().any(|it| it.service == found.service && it.key != found.key)
-            && password.uses.iter().any(|it| {
-                it.key == found.key || is_password(it) && is_password(&found)
-            })
+            && !is_of_other(password)
+            && (is_of_host(password) || target.is_none() && is_alike(password))
     };
     let root = |password: &Password| password.uses.iter().any(|it| judge::is_root(&it.key));
     let mut fitting: Vec<usize> =
         (0..passwords.len()).filter(|index| same(&passwords[*index])).collect();
-    fitting.sort_by_key(|index| root(&passwords[*index]) != judge::is_root(&found.key));
+    let upper = found.key.to_ascii_uppercase();
+    let is_named = |password: &Password| {
+        password.uses.iter().map(|it| &hosts[it.service]).any(|host| {
+            host.store.is_some() && upper.contains(&host.name.to_ascii_uppercase())
+                || host.store == Some(Kind::Redis) && upper.contains("REDIS")
+        })
+    };
+    fitting.sort_by_key(|index| {
+        let password = &passwords[*index];
+        (root(password) != judge::is_root(&found.key), !is_named(password))
+    });
     match fitting.first() {
         Some(index) => {
             let password = &mut passwords[*index];

@@ -5,6 +5,7 @@
 //! No value of the upstream's is kept, whether it is a placeholder or not.
 
 mod apply;
+mod doubt;
 mod find;
 mod name;
 mod password;
@@ -74,6 +75,7 @@ pub fn move_out(draft: &mut Draft, project: &Project) {
     }
     templates::files(draft, &known);
     templates::leftovers(draft, &known);
+    doubt::say(draft, project);
     apply::trusting(draft);
 }
 

@@ -7,7 +7,7 @@ use super::super::{
     judge::{self},
     names,
 };
-use super::password::Password;
+use super::password::{Password, Place};
 
 pub(super) fn secret_name(draft: &Draft, password: &Password) -> String {
     let is_database = |index: usize| {
@@ -32,8 +32,13 @@ pub(super) fn secret_name(draft: &Draft, password: &Password) -> String {
         }
         None => {
             let found = &password.uses[0];
-            let name = password.variable.clone().unwrap_or_else(|| found.key.clone());
-            without_product(draft, found.service, &name)
+            let of_host = found.host.as_ref().filter(|host| !host.contains('.'));
+            match (&password.variable, of_host) {
+                (Some(name), _) => without_product(draft, found.service, name),
+                (None, Some(host)) => format!("{}_password", names::plain(host, '_')),
+                (None, None) if found.place == Place::Within => format!("{}_password", found.key),
+                (None, None) => without_product(draft, found.service, &found.key),
+            }
         }
     };
     let name = names::secret(&base);

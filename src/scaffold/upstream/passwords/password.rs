@@ -16,6 +16,8 @@ pub(super) struct Use {
     pub(super) place: Place,
     /// The name that says what it is.
     pub(super) key: String,
+    /// The host of the address that it is in: the password is that of this host.
+    pub(super) host: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::super::{
     log::Log,
     project::Project,
     read,
-    yaml::{Pair, Yaml, pair, text},
+    yaml::{Pair, Yaml, memory, text},
 };
 
 pub(super) fn restart(
@@ -139,11 +139,7 @@ pub(super) fn deploy(service: &mut Service, node: &Node, project: &Project, log:
 pub(super) fn shm(service: &mut Service, node: &Node, project: &Project, log: &mut Log) {
     let written = read::scalar(node).map(|it| project.resolved(&it)).unwrap_or_default();
     let Ok(bytes) = size::parse(&written) else { return };
-    service.mounts.push(Yaml::Map(vec![
-        pair("type", text("tmpfs")),
-        pair("target", text("/dev/shm")),
-        pair("tmpfs", Yaml::Map(vec![pair("size", Yaml::Raw(bytes.to_string()))])),
-    ]));
+    service.mounts.push(memory("/dev/shm", Some(bytes)));
     log.change(
         &service.key,
         project.outline.line(node.at),

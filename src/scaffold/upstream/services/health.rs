@@ -33,6 +33,11 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
         let disabled = given.is_some_and(|check| {
             matches!(check.get("disable"), Some(Node { value: Value::Bool(true), .. }))
         });
+        if disabled {
+            let off = vec![pair("disable", Yaml::Raw("true".into()))];
+            service.health = Some(Yaml::Map(off));
+            continue;
+        }
         let test = given.and_then(|check| read::words(check.get("test")));
         let store = matches!(service.kind(), Some(Kind::Postgres | Kind::Mariadb | Kind::Redis));
         let health = service.family.map_or(Health::Unknown, |family| family.health);
@@ -50,9 +55,6 @@ pub fn healths(draft: &mut Draft, maps: &[&Map], project: &Project) {
             }
             Health::Image | Health::Unknown => None,
         };
-        if disabled {
-            continue;
-        }
         if let Some(own) = own {
             let why = match test {
                 Some(_) if service.is(Kind::Redis) => "it works with a password and without",

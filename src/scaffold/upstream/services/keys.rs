@@ -1,13 +1,16 @@
 //! The keys of a service, other than those that are read elsewhere.
 
-use crate::compose::tree::{Entry, Map};
+use crate::compose::{
+    tree::{Entry, Map},
+    value::size,
+};
 
 use super::super::{
     draft::Service,
     log::Log,
     project::Project,
     read,
-    yaml::{Yaml, pair, text, texts},
+    yaml::{memory, pair, texts},
 };
 use super::deploy;
 
@@ -135,14 +138,26 @@ pub(super) fn other(service: &mut Service, entry: &Entry, project: &Project, log
         "deploy" => deploy::deploy(service, &entry.value, project, log),
         "shm_size" => deploy::shm(service, &entry.value, project, log),
         "tmpfs" => {
+            let mut lost = vec![];
             for place in read::list(Some(&entry.value)) {
-                let target = place.split(':').next().unwrap_or_default();
-                service.mounts.push(Yaml::Map(vec![
-                    pair("type", text("tmpfs")),
-                    pair("target", text(target)),
-                ]));
+                let place = project.resolved(&place);
+                let (target, options) = place.split_once(':').unwrap_or((&place, ""));
+                let mut bytes = None;
+                for option in options.split(',').filter(|it| !it.is_empty()) {
+                    let given = option.strip_prefix("size=").map(size::parse);
+                    match given {
+                        Some(Ok(size)) => bytes = Some(size),
+                        _ => lost.push(option.to_owned()),
+                    }
+                }
+                service.mounts.push(memory(target, bytes));
             }
-            log.change(&key, at, "`tmpfs` is a mount of memory", "a swarm ignores `tmpfs`");
+            let without = match lost.is_empty() {
+                true => String::new(),
+                false => format!(", without {}", lost.join(", ")),
+            };
+            let what = format!("`tmpfs` is a mount of memory{without}");
+            log.change(&key, at, what, "a swarm ignores `tmpfs`, and such a mount has a size only");
         }
         "extra_hosts" => {
             let hosts = read::list(Some(&entry.value));

@@ -12,7 +12,7 @@ use crate::{
 use super::super::{
     draft::{Draft, Service, Variable},
     judge::{self, Origin},
-    names,
+    literals, names,
     project::Project,
 };
 
@@ -66,7 +66,7 @@ impl Step {
                 // Others without a value are left out for all.
                 let is_ours = judge::origin(&it.key) == Origin::Own;
                 let has_one = !value.is_empty() || is_ours && !judge::is_often_open(&it.key);
-                judge::is_secret_name(&it.key) && has_one || judge::password_in(value).is_some()
+                judge::is_secret_name(&it.key) && has_one || literals::password_in(value).is_some()
             })
             .map(|it| it.key.as_str())
             .collect();

@@ -1,6 +1,6 @@
 //! What a mount is of: settings, data, or the machine.
 
-use super::super::{inside::Named, read::Mount};
+use super::super::{inside::Named, judge, read::Mount};
 
 /// Places of the machine that are no data of an app.
 const HOST: &[&str] = &[
@@ -38,6 +38,35 @@ pub(super) fn is_data(path: &str, mount: &Mount, named: &Named) -> bool {
         Named::Folder(_) | Named::LeadsOut => false,
         Named::Text(_) | Named::Other | Named::Missing => by_name(),
     }
+}
+
+/// Whether a file is a key, or nothing but passwords, by its name or by what is in it.
+pub(super) fn is_credential(path: &str, target: &str, named: &Named) -> bool {
+    match named {
+        Named::Text(text) => {
+            judge::has_private_key(text) || is_credential_name(path) || is_credential_name(target)
+        }
+        Named::Other => is_credential_name(path) || is_credential_name(target),
+        _ => false,
+    }
+}
+
+fn is_credential_name(path: &str) -> bool {
+    const NAMES: &[&str] = &[
+        ".git-credentials",
+        ".htpasswd",
+        ".netrc",
+        ".pgpass",
+        "_netrc",
+        "htpasswd",
+        "pgpass.conf",
+    ];
+    const ENDINGS: &[&str] =
+        &["htpasswd", "jks", "key", "keystore", "p12", "p8", "pfx", "pgpass", "ppk"];
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let is_ssh = ["id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_rsa"];
+    NAMES.contains(&name) || ENDINGS.contains(&ending) || is_ssh.contains(&name)
 }
 
 /// Whether a file of this name is a database or a state.
@@ -145,6 +174,7 @@ mod tests {
                 target: format!("/app/{path}"),
                 read_only,
                 is_tmpfs: false,
+                size: None,
                 position: None,
             };
             assert_eq!(is_data(path, &mount, named), data, "{path}");

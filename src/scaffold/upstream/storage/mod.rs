@@ -16,7 +16,8 @@ use store::Storage;
 
 /// Files and volumes of all services.
 pub fn mounts(draft: &mut Draft, maps: &[&Map], project: &Project) {
-    let mut storage = Storage { draft, project, volumes: BTreeMap::new() };
+    let mut storage =
+        Storage { draft, project, volumes: BTreeMap::new(), credentials: BTreeMap::new() };
     for (index, map) in maps.iter().enumerate() {
         let mut mounts = read::mounts(map, project);
         // A file may be below a folder that is mounted behind it.

@@ -2,10 +2,10 @@
 
 use super::{
     super::{
-        draft::{Setting, Variable},
+        draft::{Mounted, Setting, Variable},
         inside::{Named, local},
         read::Mount,
-        yaml::{Yaml, pair, text},
+        yaml::{memory, text},
     },
     kind::{self, CLOCK},
     store::{Storage, base},
@@ -16,8 +16,7 @@ impl Storage<'_, '_> {
         let key = self.draft.services[index].key.clone();
         let at = mount.position.clone();
         if mount.is_tmpfs {
-            let tmpfs = vec![pair("type", text("tmpfs")), pair("target", text(&mount.target))];
-            self.draft.services[index].mounts.push(Yaml::Map(tmpfs));
+            self.draft.services[index].mounts.push(memory(&mount.target, mount.size));
             return;
         }
         if CLOCK.contains(&mount.target.as_str()) {
@@ -70,6 +69,9 @@ impl Storage<'_, '_> {
         let Some(path) = local(&mount.source) else { return self.outside(index, mount) };
         let found = self.project.named.get(&path).cloned().map(|named| (path, named));
         match found {
+            Some((path, named)) if kind::is_credential(&path, &mount.target, &named) => {
+                self.credential(index, &path, Mounted::new("", Some(within(&mount, &path))), at);
+            }
             Some((path, named)) if kind::is_data(&path, &mount, &named) => {
                 self.data_file(index, &path, &mount);
             }
@@ -78,19 +80,25 @@ impl Storage<'_, '_> {
                 self.unread(index, &mount, &what);
             }
             Some((path, Named::Text(content))) => {
-                let target = match mount.target.ends_with('/') {
-                    true => format!("{}{}", mount.target, base(&path)),
-                    false => mount.target.clone(),
-                };
-                self.config(index, &path, content, target, at);
+                let mounted = Mounted::new("", Some(within(&mount, &path)));
+                self.config(index, &path, content, mounted, at);
             }
             Some((path, Named::Folder(Some(files))))
                 if !files.is_empty() && kind::is_settings(&mount) =>
             {
+                let mut left_out = vec![];
                 for (below, content) in files {
                     let target = format!("{}/{below}", mount.target.trim_end_matches('/'));
-                    self.config(index, &format!("{path}/{below}"), content, target, at.clone());
+                    let path = format!("{path}/{below}");
+                    let named = Named::Text(content);
+                    if kind::is_credential(&path, &target, &named) {
+                        left_out.push((path, target));
+                    } else if let Named::Text(content) = named {
+                        let mounted = Mounted::new("", Some(target));
+                        self.config(index, &path, content, mounted, at.clone());
+                    }
                 }
+                self.credentials_left_out(index, at, &left_out);
             }
             Some((path, Named::Missing)) if kind::is_file(&path, &mount.target) => {
                 self.unread(index, &mount, &format!("the project has no file `{path}`"));
@@ -225,6 +233,14 @@ impl Storage<'_, '_> {
         let value = self.project.setting("TZ").unwrap_or("Etc/UTC").to_owned();
         let comment = vec!["The time zone, such as Europe/Berlin.".to_owned()];
         self.draft.set(Setting { key: "TZ".into(), value, comment, off: false });
+    }
+}
+
+/// Where a file is in the container; a folder that is named holds it.
+fn within(mount: &Mount, path: &str) -> String {
+    match mount.target.ends_with('/') {
+        true => format!("{}{}", mount.target, base(path)),
+        false => mount.target.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{
-    draft::{Config, Draft, Mounted, Volume},
+    draft::{Config, Draft, Mounted, Secret, Volume},
     names,
     project::Project,
     read::Mount,
@@ -15,6 +15,8 @@ pub(super) struct Storage<'d, 'p> {
     pub(super) project: &'p Project,
     /// Names of volumes, by what they were.
     pub(super) volumes: BTreeMap<String, String>,
+    /// Names of secrets, by the file that each stands for.
+    pub(super) credentials: BTreeMap<String, String>,
 }
 
 impl Storage<'_, '_> {
@@ -69,10 +71,11 @@ impl Storage<'_, '_> {
         index: usize,
         path: &str,
         content: String,
-        target: String,
+        mounted: Mounted,
         at: Option<String>,
     ) {
         let key = self.draft.services[index].key.clone();
+        let target = mounted.target.clone().unwrap_or_default();
         let file = file_name(path);
         let is_new = !self.draft.files.contains_key(&file);
         let known = self.draft.configs.iter().find(|config| config.file == file);
@@ -81,7 +84,7 @@ impl Storage<'_, '_> {
             None => {
                 let taken =
                     |name: &str| self.draft.configs.iter().any(|config| config.name == name);
-                let name = names::unique(&names::plain(base(path), '_'), &taken);
+                let name = names::unique(&names::config(base(path)), &taken);
                 self.draft.configs.push(Config {
                     name: name.clone(),
                     file: file.clone(),
@@ -98,13 +101,69 @@ impl Storage<'_, '_> {
                 "a swarm gives files to services as configs, on every node",
             );
         }
-        let mode = content.starts_with("#!").then_some("0555");
+        let runs = content.starts_with("#!").then(|| "0555".to_owned());
         self.draft.files.insert(file, content);
-        let mounted = Mounted { source: name, target: Some(target), mode };
+        let mode = mounted.mode.clone().or(runs);
+        let mounted = Mounted { source: name, mode, ..mounted };
         let configs = &mut self.draft.services[index].configs;
         if !configs.iter().any(|present| present.target == mounted.target) {
             configs.push(mounted);
         }
+    }
+
+    /// A file that is nothing but a credential: operators store one of their own.
+    pub(super) fn credential(
+        &mut self,
+        index: usize,
+        path: &str,
+        mounted: Mounted,
+        at: Option<String>,
+    ) {
+        let target = mounted.target.clone().unwrap_or_default();
+        let known = self.credentials.get(path).cloned();
+        let name = known.unwrap_or_else(|| {
+            let taken = |name: &str| self.draft.secrets.iter().any(|it| it.name == name);
+            let name = names::unique(&names::secret(base(path)), &taken);
+            self.credentials.insert(path.to_owned(), name.clone());
+            self.draft.secrets.push(Secret {
+                name: name.clone(),
+                rule: names::GIVEN,
+                comment: vec![format!("The file {target}, which each operator stores.")],
+            });
+            name
+        });
+        let service = &mut self.draft.services[index];
+        self.draft.log.decision(
+            &service.key,
+            at,
+            format!("`{path}` is a key or has passwords only: it is not copied, and {target} is the secret `{name}`"),
+            format!(
+                "say in README.md what it is; operators store theirs with `potluck app secret \
+                 insert APP {name}`. Write `uid`, `gid` and `mode` at the secret if the program \
+                 insists on an owner or a mode"
+            ),
+        );
+        service.secrets.push(Mounted { source: name, ..mounted });
+    }
+
+    /// Credentials in a folder whose other files are configs.
+    pub(super) fn credentials_left_out(
+        &mut self,
+        index: usize,
+        at: Option<String>,
+        left_out: &[(String, String)],
+    ) {
+        let Some((_, first)) = left_out.first() else { return };
+        let paths: Vec<_> = left_out.iter().map(|(path, _)| format!("`{path}`")).collect();
+        self.draft.log.decision(
+            &self.draft.services[index].key.clone(),
+            at,
+            format!("left out, as they are keys or have passwords only: {}", paths.join(", ")),
+            format!(
+                "if the app needs them, add a secret marked `generate=false` for each, mounted in \
+                 its place, such as {first}"
+            ),
+        );
     }
 
     /// A file that is not mounted, and why.

@@ -10,8 +10,17 @@ use super::{
         inside::{Named, local},
         names, read, reference,
     },
+    kind,
     store::Storage,
 };
+
+/// A mode as people write it: the number that YAML makes of `0440` is decimal.
+fn octal(written: String) -> String {
+    match written.parse::<u32>() {
+        Ok(mode) if !written.starts_with('0') => format!("0{mode:o}"),
+        _ => written,
+    }
+}
 
 /// What a config at the top is.
 struct Content {
@@ -30,18 +39,30 @@ impl Storage<'_, '_> {
             let Some(Node { value: Value::List(items), .. }) = map.get(section) else { continue };
             for node in items {
                 let at = self.project.outline.line(node.at);
-                let (source, target) = match &node.value {
-                    Value::Map(map) => {
-                        (read::text(map, "source").unwrap_or_default(), read::text(map, "target"))
-                    }
-                    _ => (read::scalar(node).unwrap_or_default(), None),
+                let mut mounted = match &node.value {
+                    Value::Map(map) => Mounted {
+                        mode: read::text(map, "mode").map(octal),
+                        uid: read::text(map, "uid"),
+                        gid: read::text(map, "gid"),
+                        ..Mounted::new(
+                            &read::text(map, "source").unwrap_or_default(),
+                            read::text(map, "target"),
+                        )
+                    },
+                    _ => Mounted::new(&read::scalar(node).unwrap_or_default(), None),
                 };
                 if section == "secrets" {
-                    self.secret(index, &source, target, at);
+                    self.secret(index, mounted, at);
                     continue;
                 }
-                let target = target.unwrap_or_else(|| format!("/{source}"));
+                let source = mounted.source.clone();
+                let target = mounted.target.get_or_insert_with(|| format!("/{source}")).clone();
                 match self.content(&source) {
+                    Some(Content { path, text, .. })
+                        if kind::is_credential(&path, &target, &Named::Text(text.clone())) =>
+                    {
+                        self.credential(index, &path, mounted, at);
+                    }
                     Some(Content { path, text, variables }) => {
                         if let Some(first) = variables.first() {
                             self.draft.log.decision(
@@ -59,7 +80,7 @@ impl Storage<'_, '_> {
                                 ),
                             );
                         }
-                        self.config(index, &path, text, target, at);
+                        self.config(index, &path, text, mounted, at);
                     }
                     None => self.draft.log.decision(
                         &key,
@@ -97,10 +118,14 @@ impl Storage<'_, '_> {
         }
     }
 
-    fn secret(&mut self, index: usize, source: &str, target: Option<String>, at: Option<String>) {
-        let name = names::secret(source);
-        let target = target.or_else(|| (name != source).then(|| source.to_owned()));
-        let mounted = Mounted { source: name.clone(), target, mode: None };
+    fn secret(&mut self, index: usize, mounted: Mounted, at: Option<String>) {
+        let source = mounted.source.clone();
+        let name = names::secret(&source);
+        let is_owned = mounted.mode.is_some() || mounted.uid.is_some() || mounted.gid.is_some();
+        // An owner is only written with a target.
+        let named = || (name != source || is_owned).then(|| source.clone());
+        let target = mounted.target.clone().or_else(named);
+        let mounted = Mounted { source: name.clone(), target, ..mounted };
         self.draft.services[index].secrets.push(mounted);
         if self.draft.secrets.iter().any(|secret| secret.name == name) {
             return;
