@@ -331,7 +331,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     app.compose(&format!("{SLEEPER}    volumes: ['data:/data']\nvolumes:\n  data: {{}}\n"));
     app.deploy().await;
     let leaving = app.leaving().await;
-    let error = operation::remove(&app.context, &app.guard(), &leaving).await.unwrap_err();
+    let error = operation::remove(&app.context, &app.guard(), &leaving, &[]).await.unwrap_err();
     assert!(matches!(error, Error::StillDeployed { .. }));
     operation::undeploy(&app.context, &app.guard(), &leaving, PATIENCE).await.unwrap();
     let scope = Scope::Stack(&app.stack);
@@ -345,7 +345,7 @@ async fn undeploy_leaves_volumes_and_remove_takes_them() {
     app.deploy().await;
     let leaving = app.leaving().await;
     operation::undeploy(&app.context, &app.guard(), &leaving, PATIENCE).await.unwrap();
-    operation::remove(&app.context, &app.guard(), &leaving).await.unwrap();
+    operation::remove(&app.context, &app.guard(), &leaving, &[]).await.unwrap();
     assert!(app.engine.volumes(scope).await.unwrap().is_empty());
 }
 
