@@ -19,6 +19,7 @@ const LAST: &[&str] = &[
     "CREDENTIALS",
     "SECRETKEY",
     "HTPASSWD",
+    "PASSWORDSALT",
 ];
 /// Words before a last `KEY` that make it a secret one.
 const KEYS: &[&str] = &[

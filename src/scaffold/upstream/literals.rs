@@ -26,6 +26,8 @@ pub struct Literal {
 
 /// A shorter value is none.
 const SHORTEST: usize = 3;
+/// A longer one is none either; the bound keeps foreign lines from being read again and again.
+const LONGEST: usize = 4096;
 /// Options of programs of databases whose value is a password, right behind them or next.
 const MYSQL: &[&str] =
     &["mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "mariadb-admin"];
@@ -172,7 +174,9 @@ fn behind(line: &str, begin: usize, end: usize, is_code: bool) -> Option<Value> 
         }
     }
     if quote.is_some() {
-        let defines = line[..begin - 1].trim_end().to_ascii_lowercase().ends_with("define(");
+        let call = line.as_bytes()[..begin - 1].trim_ascii_end();
+        let defines =
+            call.last_chunk().is_some_and(|it: &[u8; 7]| it.eq_ignore_ascii_case(b"define("));
         let rest = match defines {
             true => rest.strip_prefix(',')?,
             false => rest.strip_prefix("value=")?,
@@ -183,7 +187,8 @@ fn behind(line: &str, begin: usize, end: usize, is_code: bool) -> Option<Value> 
         return value(line, at(rest), true);
     }
     // `requirepass x` of Redis, `password x` of others.
-    let is_alone = line[..begin].trim().is_empty() && rest.split_whitespace().count() == 1;
+    let is_alone =
+        line[..begin].trim_start().is_empty() && rest.split_whitespace().take(2).count() == 1;
     let name = &line[begin..end];
     let is_redis = ["requirepass", "masterauth"].contains(&name);
     let is_other = ["pass", "passwd", "password", "secret"].contains(&name);
@@ -204,7 +209,7 @@ fn value(line: &str, at: usize, only_quoted: bool) -> Option<Value> {
     if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let body = &rest[1..];
         let mut is_escaped = false;
-        for (index, c) in body.char_indices() {
+        for (index, c) in body.char_indices().take(LONGEST) {
             if c == quote && !is_escaped {
                 let end = body[..index].strip_suffix('\\').map_or(index, str::len);
                 return Some(made(begin + 1..begin + 1 + end, true));
@@ -221,6 +226,7 @@ fn value(line: &str, at: usize, only_quoted: bool) -> Option<Value> {
     let mut end = rest.len();
     for (index, c) in rest.char_indices() {
         match c {
+            _ if index > LONGEST => return None,
             '{' if rest[..index].ends_with('$') => depth += 1,
             '}' if depth > 0 => depth -= 1,
             _ if depth > 0 => {}
@@ -301,9 +307,14 @@ fn is_mixed(word: &str) -> bool {
 /// Where the password is in a value: in an address, in the query of one, in a list such as
 /// `Server=db;Password=x`, in JSON.
 pub fn password_in(text: &str) -> Option<Range<usize>> {
+    first(text).map(|literal| literal.range)
+}
+
+/// The same, with the name that says so.
+pub fn first(text: &str) -> Option<Literal> {
     let is_one = |literal: &Literal| literal.certain && literal.is_bound;
-    let other = || find("", text).into_iter().find(is_one).map(|literal| literal.range);
-    judge::in_address(text).or_else(other)
+    let in_address = judge::in_address(text).map(|range| literal("password", range, true, true));
+    in_address.or_else(|| find("", text).into_iter().find(is_one))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //!
 //! [`read()`] takes in a project, within bounds and below its folder; [`adapt`] is a pure
 //! function from that to the files of a recipe, with each change and each decision that is
-//! left to a person. Nothing of it is run, and no password of the project is in the recipe.
+//! left to a person. Nothing of it is run, and what is known to be a password of the project is not
+//! in the recipe.
 
 mod backups;
 mod databases;

@@ -422,15 +422,22 @@ fn passwords_in_values_of_all_kinds_are_moved_or_decided() {
          B: 'jdbc:mysql://db/x?user=u&password=s3cr3t-b2'\n      \
          C: '{\"user\":\"root\",\"password\":\"s3cr3t-c3\"}'\n      \
          D: '-Xmx1g -Ddb.password=s3cr3t-d4'\n      AUTH_BASIC: 'admin:basicpw12'\n    \
-         command: ['sh', '-c', 'export DB_PW=s3cr3t-e5; run --db-pass=s3cr3t-f6 -p flagpw12']\n",
+         command: ['sh', '-c', 'export PW=s3cr3t-e5; run --db-pass=s3cr3t-f6 -p flagpw12']\n",
         &[],
     );
-    for password in ["s3cr3t-a1", "s3cr3t-b2", "s3cr3t-c3", "s3cr3t-d4", "s3cr3t-f6"] {
+    for password in ["s3cr3t-a1", "s3cr3t-b2", "s3cr3t-c3", "s3cr3t-d4", "s3cr3t-e5", "s3cr3t-f6"] {
         assert!(!format!("{made:?}").contains(password), "{made:#?}");
     }
     assert!(!format!("{:?}", made.log).contains("basicpw12"));
-    made.has("compose.yml", &["Server=db;Database=x;Password=${DB_PASSWORD", "user=u&password=${"])
-        .decides(&["AUTH_BASIC", "`command` (-p)"]);
+    made.has(
+        "compose.yml",
+        &[
+            "Server=db;Database=x;Password=${DB_PASSWORD",
+            "user=u&password=${",
+            "export PW=${PW}; run --db-pass=${",
+        ],
+    )
+    .decides(&["AUTH_BASIC", "`command` (-p)"]);
 }
 
 #[test]

@@ -8,8 +8,9 @@ use crate::{
 };
 
 use super::{
-    draft::{Draft, Mounted, Restart, Service, Words},
+    draft::{Draft, Mounted, Restart, Service, Words, is_distinct},
     judge,
+    literals::{self, Literal},
     project::Project,
     services,
     yaml::{Item, Pair, Yaml, emit, nothing, pair, text, texts},
@@ -325,7 +326,10 @@ pub fn sample(draft: &Draft, name: &str) -> String {
 fn has_secret(draft: &Draft, comment: &str) -> bool {
     let assigned =
         comment.split_once('=').is_some_and(|(name, _)| judge::is_secret_name(name.trim()));
-    assigned || draft.literals.iter().any(|literal| comment.contains(literal.as_str()))
+    let is_one = |it: &Literal| it.is_bound && is_distinct(&comment[it.range.clone()]);
+    assigned
+        || literals::find("", comment).iter().any(is_one)
+        || draft.literals.iter().any(|literal| comment.contains(literal.as_str()))
 }
 
 /// A value in quotes where it needs them.

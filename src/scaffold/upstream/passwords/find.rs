@@ -266,9 +266,9 @@ fn flags(words: &mut Words) -> Vec<(String, String)> {
                 );
             }
             _ => {
-                let range = literals::password_in(word);
-                let given = range.and_then(|range| value(&word[range]));
-                found.extend(given.map(|it| ("an address".to_owned(), it)));
+                if let Some(literal) = literals::first(word) {
+                    found.extend(value(&word[literal.range]).map(|it| (literal.name, it)));
+                }
             }
         }
     }
