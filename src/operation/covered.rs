@@ -13,8 +13,19 @@ use crate::{
         },
     },
     compose::Stack,
-    engine::api::ServiceSpec,
+    engine::{self, Engine, Kind, Scope, api::ServiceSpec},
+    owner::Confined,
 };
+
+/// The app's own volumes on the node that its server's endpoint speaks for.
+///
+/// # Errors
+/// What the engine says.
+pub(super) async fn own_volumes(engine: &Confined) -> Result<Vec<String>, engine::Error> {
+    let owned = engine.owned().await?;
+    let volumes = engine.volumes(Scope::All).await?.into_iter().map(|volume| volume.name);
+    Ok(volumes.filter(|name| owned.has_name(Kind::Volume, name)).collect())
+}
 
 /// What a backup has, or would have.
 #[derive(Debug, Default)]

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{covered::Covered, unfinished::history_of};
+use super::{
+    covered::{Covered, own_volumes},
+    unfinished::history_of,
+};
 use crate::{
     app::{App, Context, Error as AppError, Leaving},
     backup::{
@@ -20,7 +23,6 @@ use crate::{
             whose::Of,
         },
     },
-    engine::{Engine, Kind, Scope},
     hooks::{self, consent},
     plugin::Role,
 };
@@ -71,9 +73,7 @@ async fn check(
 ) -> Result<Saved, Error> {
     let entry = &leaving.on_server.entry;
     let (engine, stack) = (leaving.engine(), &leaving.on_server.stack);
-    let owned = engine.owned().await?;
-    let volumes = engine.volumes(Scope::All).await?.into_iter().map(|volume| volume.name);
-    let own: Vec<String> = volumes.filter(|name| owned.has_name(Kind::Volume, name)).collect();
+    let own = own_volumes(engine).await?;
     if own.is_empty() {
         return Ok(Saved::default());
     }

@@ -556,11 +556,7 @@ impl<'a> Lint<'a> {
                 {
                     let message =
                         format!("it asks for `{grant}`, but the recipe has no secret of this name");
-                    let known: Vec<_> = self.secrets.iter().map(String::as_str).collect();
-                    let fix = match known.is_empty() {
-                        true => "the recipe has no secrets of an app's own".to_owned(),
-                        false => format!("the secrets are {}", known.join(", ")),
-                    };
+                    let fix = options::secrets_there(&self.secrets);
                     self.add(in_manifest(&rules::GRANT_UNKNOWN_SECRET, name, message).fix(fix));
                 }
                 if let Grant::Exec(service) = grant
@@ -569,8 +565,7 @@ impl<'a> Lint<'a> {
                     let message = format!(
                         "it asks for `{grant}`, but the recipe has no service of this name"
                     );
-                    let known: Vec<_> = services.iter().map(String::as_str).collect();
-                    let fix = format!("the services are {}", known.join(", "));
+                    let fix = options::services_there(services);
                     let rule = &rules::GRANT_UNKNOWN_SERVICE;
                     self.add(in_manifest(rule, name, message).fix(fix));
                 }

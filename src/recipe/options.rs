@@ -37,6 +37,23 @@ pub fn problems(plugin: &PluginEntry, standard: &Standard, names: Option<&Names>
     found.findings
 }
 
+/// Which secrets could be meant.
+pub fn secrets_there(secrets: &BTreeSet<String>) -> String {
+    match secrets.is_empty() {
+        true => "the recipe has no secrets of an app's own".to_owned(),
+        false => format!("the secrets are {}", listed(secrets)),
+    }
+}
+
+/// Which services could be meant.
+pub fn services_there(services: &BTreeSet<String>) -> String {
+    format!("the services are {}", listed(services))
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
 struct Found<'a> {
     plugin: &'a PluginEntry,
     findings: Vec<Finding>,
@@ -124,12 +141,7 @@ impl<'a> Found<'a> {
         let Some(secret) = self.option("secret").and_then(Value::as_str) else { return };
         if !names.secrets.contains(secret) {
             let message = format!("its options name the secret `{secret}`, which does not exist");
-            let known = names.secrets.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let fix = match known.is_empty() {
-                true => "the recipe has no secrets of an app's own".to_owned(),
-                false => format!("the secrets are {known}"),
-            };
-            self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(fix));
+            self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(secrets_there(&names.secrets)));
         }
     }
 
@@ -145,15 +157,13 @@ impl<'a> Found<'a> {
             _ => return,
         };
         if !names.services.contains(service) {
-            let known = names.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             let message = match self.option("service").is_some() || test.is_some() {
                 true => format!("its options name the service `{service}`, which does not exist"),
                 false => format!(
                     "without the option `service` it is for `{service}`, which does not exist"
                 ),
             };
-            let fix = format!("the services are {known}");
-            self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(fix));
+            self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(services_there(&names.services)));
             return;
         }
         self.needs(&Grant::Exec(service.to_owned()));
@@ -167,10 +177,9 @@ impl<'a> Found<'a> {
             _ => return,
         };
         for volume in written.into_iter().filter(|it| !names.volumes.contains(*it)) {
-            let known: Vec<_> = names.volumes.iter().map(String::as_str).collect();
-            let fix = match known.is_empty() {
+            let fix = match names.volumes.is_empty() {
                 true => "no service has a named volume".to_owned(),
-                false => format!("the volumes are {}", known.join(", ")),
+                false => format!("the volumes are {}", listed(&names.volumes)),
             };
             let message = format!("its options name the volume `{volume}`, which no service has");
             self.add(&rules::OPTION_UNKNOWN_NAME, &message, Some(fix));

@@ -22,8 +22,8 @@ use crate::{
 ///
 /// Says each thing that goes before it asks, and refuses while the app is deployed, or if no
 /// complete and recent backup holds what its recipe backs up. Volumes that no backup has stay
-/// on the server. Backups and encrypted copies of secrets are kept. If the recipe can't be read, secrets that only it could name are
-/// kept, and listed.
+/// on the server. Backups and encrypted copies of secrets are kept. If the recipe can't be read,
+/// secrets that only it could name are kept, and listed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

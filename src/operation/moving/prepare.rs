@@ -6,7 +6,7 @@ use super::{
     super::{
         backup::plan_backup,
         connection::dependents,
-        covered::Covered,
+        covered::{Covered, own_volumes},
         rebuild::{NewApp, Rebuild},
         unfinished::refuse_unfinished,
     },
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::{self, App, Context},
     backup::{Error, Options, Which, set::manifest::Item},
-    engine::{Engine, Kind, Scope},
+    engine::{Engine, Scope},
     home::{AppGuard, Grant},
     hooks,
     operation::server::domain_warnings,
@@ -51,7 +51,7 @@ impl Move {
             Stopping::plan(context, guard, &app, options).await?;
         let rebuild =
             Rebuild::prepare(context, guard_there, target, &Which::Latest, options).await?;
-        let own = own_volumes(&app).await?;
+        let own = own_volumes(&app.engine).await?;
         let (removes, keeps) = divide(own, rebuild.items(), &app, move_options);
         let mut told = warnings_of(context, &app, &rebuild).await?;
         told.extend(keeps.iter().filter(|_| !move_options.keep_data).map(|volume| {
@@ -146,13 +146,6 @@ pub(super) async fn running(app: &App) -> Result<Vec<String>, Error> {
         .filter(|spec| wants_tasks(spec))
         .filter_map(|spec| spec.name.as_deref()?.strip_prefix(&prefix).map(str::to_owned));
     Ok(keys.collect())
-}
-
-/// The app's own volumes on its server.
-async fn own_volumes(app: &App) -> Result<Vec<String>, Error> {
-    let owned = app.engine.owned().await?;
-    let volumes = app.engine.volumes(Scope::All).await?.into_iter().map(|volume| volume.name);
-    Ok(volumes.filter(|name| owned.has_name(Kind::Volume, name)).collect())
 }
 
 /// Which volumes are removed, and which stay.
